@@ -1,0 +1,1 @@
+"""The LoRA versions on disk: contract, proof, switch and history. Knows no torch and no Textual."""
