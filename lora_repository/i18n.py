@@ -48,3 +48,8 @@ def _(message: str) -> str:
 def ngettext(singular: str, plural: str, n: int) -> str:
     """As `_`, for a message that counts."""
     return _catalogue.ngettext(singular, plural, n)
+
+
+def N_(message: str) -> str:
+    """The message untouched: marks a string of a table for the catalogue, which `_` translates where it is told."""
+    return message
