@@ -27,11 +27,11 @@ class Code:
     cause: str
     fix: str
 
-    def finding(self, severity: Severity = Severity.ERROR, path: str | None = None, **facts: object) -> Finding:
+    def finding(self, *, path: str | None = None, **facts: object) -> Finding:
         """The row with its facts, in the user's language."""
         told = facts if path is None else {**facts, "path": path}
         quoted = {name: shlex.quote(str(fact)) if name in _PATHS else fact for name, fact in told.items()}
-        return Finding(self.code, severity, _(self.cause).format(**told), _(self.fix).format(**quoted), path)
+        return Finding(self.code, Severity.ERROR, _(self.cause).format(**told), _(self.fix).format(**quoted), path)
 
     def problem(self, *, path: str | None = None, exit_code: int = 1, **facts: object) -> Problem:
         """The same as an exception."""

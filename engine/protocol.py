@@ -150,5 +150,5 @@ def decode_line(line: bytes) -> AnyEvent | None:
     """One event, or None for a torn line or a kind that this version does not know."""
     try:
         return _decoder.decode(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -123,7 +123,8 @@ def test_a_missing_journal_reads_as_empty(tmp_path: Path) -> None:
 
 def test_a_line_of_a_newer_engine_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    path.write_bytes(b'{"kind":"hologram","seq":0}\n\xff\xfe{\n\n' + encode_line(progress(1)))
+    strange = b'{"kind":"hologram","seq":0}\n\xff\xfe{\n\n{"kind":"preview","frame":"\xff"}\n'
+    path.write_bytes(strange + encode_line(progress(1)))
     assert [type(event) for event in read_journal(path).events] == [Progress]
 
 
