@@ -1,0 +1,38 @@
+"""What the face itself can find wrong: settings (CFG), jobs (JOB) and what only preflight knows (PRE).
+
+One table, as `engine.codes` is for a run (RUN) and `lora_repository.codes` for adapters (LORA). Knows no file.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.codes import Code
+from lora_repository.i18n import N_
+
+# --- settings
+SETTINGS_UNREADABLE: Final = Code(
+    "CFG001",
+    N_("The settings file {path} cannot be read: {reason}."),
+    N_("Name a file that can be read: liveavatar-tui --config FILE"),
+)
+SETTINGS_NOT_YAML: Final = Code(
+    "CFG002",
+    N_("{path}, line {line}: this is not a settings file: {reason}."),
+    N_("Mend that line; indent with spaces. All settings: liveavatar-tui config"),
+)
+SETTING_UNKNOWN: Final = Code(
+    "CFG003",
+    N_("{path}, line {line}: there is no setting `{key}`."),
+    N_("Did you mean `{near}`? All settings: liveavatar-tui config"),
+)
+SETTING_TWICE: Final = Code(
+    "CFG004",
+    N_("{path}: `{key}` is set twice, in lines {first} and {line}."),
+    N_("Remove one of the two lines"),
+)
+SETTING_WRONG: Final = Code(
+    "CFG005",
+    N_("{origin}: `{key}` cannot be {value}: {reason}."),
+    N_("See what it may be: liveavatar-tui config"),
+)

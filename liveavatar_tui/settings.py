@@ -1,0 +1,233 @@
+"""The settings of the product: what `config.yaml` may say, what is in force, and where each value came from.
+
+Order, strongest first: flag, environment, file, default. Knows no screen; opens no file but the settings file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import reduce
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from engine.spec import EMBEDDED
+from liveavatar_tui import codes
+from liveavatar_tui.config_file import ConfigFile, read_config
+from liveavatar_tui.paths import config_candidates
+from lora_repository.i18n import _, normalise
+
+CHANNELS: Final = ("default", "production", "staging")
+_WHERE = "A version name, `latest`, a folder, a `.safetensors` file, an https URL of one, or a hub id."
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class LoraSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    default: Annotated[str, Meta(description=f"What a run uses when it names no LoRA. {_WHERE}")] = "latest"
+    production: Annotated[str | None, Meta(description=f"What production uses. {_WHERE}")] = None
+    staging: Annotated[str | None, Meta(description=f"What staging uses. {_WHERE}")] = None
+    repository: Annotated[str, Meta(description="Folder of the LoRA versions.")] = "ckpt/lora_repository"
+
+
+class GenerateSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    prompt: Annotated[str, Meta(description="What the video shows.")] = "a person speaking to the camera, smiling"
+    image: Annotated[str | None, Meta(description="Portrait; null = the sample that ships with the product.")] = None
+    audio: Annotated[str | None, Meta(description="Speech; null = the sample that ships with the product.")] = None
+    size: Annotated[
+        str,
+        Meta(
+            description="WIDTH*HEIGHT: bounds the area; the sides follow the portrait.", pattern=r"^\d+\s*[*x]\s*\d+$"
+        ),
+    ] = "704*384"
+    num_clip: Annotated[int | None, Meta(description="Clips of 48 frames (1.92 s); null = as long as the speech.")] = (
+        None
+    )
+    seed: Annotated[int, Meta(description="Same seed, same machine: same video.", ge=0)] = 420
+    sample_steps: Annotated[int, Meta(description="Denoising steps a block.", ge=1)] = 4
+    offload_model: Annotated[bool, Meta(description="Keep the model in host memory between uses.")] = False
+    avatarise: Annotated[bool, Meta(description="Turn a photograph into the nearest avatar, not refuse it.")] = False
+    threads: Annotated[int | None, Meta(description="CPU threads; null = as many as there are cores.")] = None
+
+
+class JobsSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    folder: Annotated[str | None, Meta(description="Where jobs lie; null = the user's state folder.")] = None
+    grace_s: Annotated[float, Meta(description="Seconds between asking a job to end and killing it.", gt=0)] = 15.0
+
+
+class Config(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All that `config.yaml` may say."""
+
+    lora: LoraSettings = msgspec.field(default_factory=LoraSettings)
+    ckpt_dir: Annotated[
+        str, Meta(description="Folder of the base model; `embedded` = the one that ships with the product.")
+    ] = EMBEDDED
+    generate: GenerateSettings = msgspec.field(default_factory=GenerateSettings)
+    jobs: JobsSettings = msgspec.field(default_factory=JobsSettings)
+    language: Annotated[
+        Literal["auto", "en", "zh_CN"], Meta(description="Of the screen; auto = as the locale says.")
+    ] = "auto"
+
+
+class Source(StrEnum):
+    FLAG = "flag"
+    ENVIRONMENT = "environment"
+    FILE = "file"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one value came from: `name` is the file, the variable or the flag; `line` counts from 1."""
+
+    source: Source
+    name: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        if self.source is Source.FILE:
+            return f"{self.name}:{self.line}"
+        return self.name or _("default")
+
+
+class Settings(Config, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is in force: every path absolute, and `origins` for each dotted key."""
+
+    origins: dict[str, Origin]
+    file: Path | None
+
+    def channels(self) -> dict[str, str]:
+        """The channels that are set, by name."""
+        return {name: target for name in CHANNELS if (target := getattr(self.lora, name)) is not None}
+
+    def jobs_folder(self) -> Path:
+        """Where job folders lie."""
+        from engine.job_folder import jobs_root
+
+        return Path(self.jobs.folder) if self.jobs.folder else jobs_root()
+
+    def value(self, key: str) -> Any:
+        """The value of a dotted key."""
+        return reduce(getattr, key.split("."), self)
+
+
+_PATHS: Final = frozenset({"lora.repository", "ckpt_dir", "generate.image", "generate.audio", "jobs.folder"})
+_TARGETS: Final = frozenset(f"lora.{name}" for name in CHANNELS)
+_UNSET: Final = object()
+
+
+def keys() -> tuple[str, ...]:
+    """Every dotted key, in the order of the file."""
+    return tuple(_kinds(Config))
+
+
+def variable(key: str) -> str:
+    """The environment variable that sets a dotted key: `lora.production` -> `LIVEAVATAR_LORA_PRODUCTION`."""
+    return "LIVEAVATAR_LANG" if key == "language" else "LIVEAVATAR_" + key.replace(".", "_").upper()
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of `config.yaml`, for editors and for `docs/config.schema.json`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Config)}
+
+
+def load_settings(
+    config: Path | None = None,
+    *,
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """What is in force. `config` or `LIVEAVATAR_CONFIG` names the file; else the first of `config_candidates`.
+
+    `flags` by dotted key; a flag that is None was not given. Raises `Problem` (CFG001 to CFG005, exit code 2).
+    """
+    file = _config_file(config, environ)
+    kinds = _kinds(Config)
+    read = read_config(file, frozenset(kinds)) if file is not None else None
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    home = file.parent if file is not None else Path.cwd()
+    for key, kind in kinds.items():
+        value, origin, base = _given(key, flags or {}, environ, read) or (_UNSET, Origin(Source.DEFAULT), home)
+        origins[key] = origin
+        if value is not _UNSET:
+            values[key] = _absolute(key, _checked(key, value, kind, origin), base)
+        elif key == "lora.repository":
+            values[key] = str(home / LoraSettings().repository)
+    return _assemble(values, origins, file)
+
+
+def _config_file(config: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = config or (Path(environ["LIVEAVATAR_CONFIG"]) if environ.get("LIVEAVATAR_CONFIG") else None)
+    if named is not None:
+        return named.expanduser().absolute()
+    return next((path for path in config_candidates() if path.is_file()), None)
+
+
+def _kinds(section: type[msgspec.Struct], prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> annotated type, for every leaf of a struct."""
+    kinds: dict[str, Any] = {}
+    for name, kind in get_type_hints(section, include_extras=True).items():
+        key = f"{prefix}{name}"
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            kinds |= _kinds(kind, f"{key}.")
+        else:
+            kinds[key] = kind
+    return kinds
+
+
+def _given(
+    key: str, flags: Mapping[str, object], environ: Mapping[str, str], read: ConfigFile | None
+) -> tuple[object, Origin, Path] | None:
+    """The strongest value given for `key`, its origin, and the folder that its relative paths start from."""
+    if flags.get(key) is not None:
+        return flags[key], Origin(Source.FLAG, "--" + key.rpartition(".")[2].replace("_", "-")), Path.cwd()
+    if text := environ.get(variable(key)):
+        value = normalise(text) if key == "language" else text
+        return value, Origin(Source.ENVIRONMENT, variable(key)), Path.cwd()
+    if read is not None and key in read.values:
+        return read.values[key], Origin(Source.FILE, str(read.path), read.lines[key]), read.path.parent
+    return None
+
+
+def _checked(key: str, value: object, kind: Any, origin: Origin) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=origin.source is Source.FILE)
+    except msgspec.ValidationError as fault:
+        raise codes.SETTING_WRONG.problem(
+            origin=origin, key=key, value=repr(value), reason=str(fault).lower(), exit_code=2
+        ) from None
+
+
+def _absolute(key: str, value: Any, base: Path) -> Any:
+    """A relative path starts from the file's folder, or from here for a flag or variable; other words stay."""
+    if not isinstance(value, str) or value == EMBEDDED:
+        return value
+    if key in _PATHS:
+        return str(base / Path(value).expanduser())
+    if key in _TARGETS and _reads_as_path(value, base):
+        return str(base / Path(value).expanduser())
+    return value
+
+
+def _reads_as_path(target: str, base: Path) -> bool:
+    """Told from a version name, a URL and a hub id (`owner/name`), which a folder of the same name outranks."""
+    if target.startswith(("./", "../", "~")):
+        return True
+    return "/" in target and "://" not in target and (base / target).exists()
+
+
+def _assemble(values: Mapping[str, Any], origins: dict[str, Origin], file: Path | None) -> Settings:
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        section, _dot, leaf = key.rpartition(".")
+        (nested.setdefault(section, {}) if section else nested)[leaf] = value
+    config = msgspec.convert(nested, Config)
+    return Settings(**msgspec.structs.asdict(config), origins=origins, file=file)
