@@ -22,7 +22,7 @@ from lora_repository.codes import FILE_DAMAGED
 from lora_repository.disguise import LOOK, unmask
 from lora_repository.finding import Problem, problem
 from lora_repository.i18n import _
-from lora_repository.place import open_regular
+from lora_repository.place import explain, open_regular
 from lora_repository.wording import command, shown, some_of
 
 BITS: Final[Mapping[str, int]] = {
@@ -76,6 +76,15 @@ def read_header(path: Path) -> Header:
 
     Raises Problem: LORA006 to LORA010 for the place, LORA011 empty, LORA012 another kind of file, LORA013 damaged.
     """
+    try:
+        raw, size = _read_raw(path)
+    except OSError as error:
+        raise explain(path, error) from None
+    return parse_header(raw, size, path)
+
+
+def _read_raw(path: Path) -> tuple[bytes, int]:
+    """The header's bytes and the size of the file, when its first bytes look like safetensors."""
     with open_regular(path) as file:
         status = os.fstat(file.fileno())
         assert stat.S_ISREG(status.st_mode)
@@ -88,7 +97,7 @@ def read_header(path: Path) -> Header:
         raw = file.read(length)
     if len(raw) != length:
         raise _damaged(path, _("it became shorter while it was read"))
-    return parse_header(raw, status.st_size, path)
+    return raw, status.st_size
 
 
 def parse_header(raw: bytes, size: int, path: Path) -> Header:

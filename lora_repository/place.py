@@ -43,6 +43,22 @@ def list_folder(path: Path) -> list[str]:
     return names
 
 
+def is_file(path: Path) -> bool:
+    """True for a regular file that can be seen; whatever hides it counts as no."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """True for a folder that can be seen; whatever hides it counts as no."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def explain(path: Path, error: OSError | ValueError, *, folder: bool = False) -> Problem:
     """The Problem behind an operating system's refusal to open `path`."""
     number = error.errno if isinstance(error, OSError) else errno.EINVAL
@@ -79,7 +95,7 @@ def _missing(path: Path) -> Problem:
             _("Point it at something that exists: {command}").format(command=command("ln", "-sfn", "TARGET", path)),
             path=shown(path),
         )
-    nearest = next((parent for parent in path.absolute().parents if parent.is_dir()), Path("/"))
+    nearest = next((parent for parent in path.absolute().parents if is_folder(parent)), Path("/"))
     return problem(
         PATH_MISSING,
         _("{path} does not exist.").format(path=shown(path)),
@@ -93,7 +109,7 @@ def _refused(path: Path, *, folder: bool) -> Problem:
     for parent in reversed(path.absolute().parents):
         if not os.access(parent, os.X_OK):
             return _closed_folder(parent)
-    if folder or path.is_dir():
+    if folder or is_folder(path):
         return _closed_folder(path)
     owner, mode = _owner(path)
     return problem(
