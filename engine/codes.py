@@ -6,12 +6,12 @@ Knows no file and no exception: whoever finds a fault fills in the facts. LoRA f
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import Final
 
 from lora_repository.finding import Finding, Problem, Severity
 from lora_repository.i18n import N_, _
+from lora_repository.wording import command, shown
 
 _PATHS: Final = frozenset({"path", "folder", "log", "suggestion"})
 
@@ -20,7 +20,7 @@ _PATHS: Final = frozenset({"path", "folder", "log", "suggestion"})
 class Code:
     """One row: `cause` and `fix` are English templates, translated first and filled with facts afterwards.
 
-    Paths (`path`, `folder`, `log`, `suggestion`) are quoted in the fix: a mending command can be pasted into a shell.
+    Facts are shown without invisible characters; paths (`path`, `folder`, `log`, `suggestion`) are quoted in the fix.
     """
 
     code: str
@@ -30,8 +30,10 @@ class Code:
     def finding(self, *, path: str | None = None, **facts: object) -> Finding:
         """The row with its facts, in the user's language."""
         told = facts if path is None else {**facts, "path": path}
-        quoted = {name: shlex.quote(str(fact)) if name in _PATHS else fact for name, fact in told.items()}
-        return Finding(self.code, Severity.ERROR, _(self.cause).format(**told), _(self.fix).format(**quoted), path)
+        visible = {name: shown(str(fact)) for name, fact in told.items()}
+        quoted = visible | {name: command(str(told[name])) for name in _PATHS & told.keys()}
+        place = None if path is None else shown(path)
+        return Finding(self.code, Severity.ERROR, _(self.cause).format(**visible), _(self.fix).format(**quoted), place)
 
     def problem(self, *, path: str | None = None, exit_code: int = 1, **facts: object) -> Problem:
         """The same as an exception."""
@@ -84,7 +86,7 @@ CHECKPOINT_CONFIG: Final = Code(
 CHECKPOINT_UNREADABLE: Final = Code(
     "RUN013",
     N_("There is no right to read {path}, a part of the base model."),
-    N_("chmod a+r {path}"),
+    N_("chmod -R a+rX {folder}"),
 )
 CHECKPOINT_DAMAGED: Final = Code(
     "RUN014",
