@@ -2,8 +2,8 @@
 
 Every activation here is `[B, T, H, W, C]`, contiguous: a frame is then an NHWC picture and a clip an NDHWC volume
 without a copy, norms and 1x1 convolutions work on the last axis, and time is cut and joined along axis 1. The pieces
-know nothing of latent statistics, of patches, or of how many frames make a block. One number: a 3x3x3 convolution run as
-one 2-D convolution over time-stacked channels is 2 to 10 times faster than `conv3d` on a CPU, with the same result.
+know nothing of latent statistics, of patches, or of how many frames make a block. One number: a 3x3x3 convolution run
+as one 2-D convolution over time-stacked channels is 2 to 10 times faster than `conv3d` on a CPU, with the same result.
 """
 
 from __future__ import annotations
@@ -168,10 +168,10 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, state: VaeState | None) -> Tensor:
         """`[B, T, H, W, C]` -> `[B, T, H, W, C']`."""
-        y = self.residual["2"](F.silu(self.residual["0"](x)), state)
+        y: Tensor = self.residual["2"](F.silu(self.residual["0"](x)), state)
         y = self.residual["6"](F.silu(self.residual["3"](y)), state)
-        shortcut: Tensor = self.shortcut(x)
-        return shortcut + y
+        y = y + self.shortcut(x)
+        return y
 
 
 class FrameAttention(nn.Module):
