@@ -168,10 +168,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, state: VaeState | None) -> Tensor:
         """`[B, T, H, W, C]` -> `[B, T, H, W, C']`."""
-        y: Tensor = self.residual["2"](F.silu(self.residual["0"](x)), state)
+        y = self.residual["2"](F.silu(self.residual["0"](x)), state)
         y = self.residual["6"](F.silu(self.residual["3"](y)), state)
-        y = y + self.shortcut(x)
-        return y
+        return torch.add(y, self.shortcut(x))
 
 
 class FrameAttention(nn.Module):
