@@ -37,19 +37,30 @@ class AudioInjection(NamedTuple):
     scale: Tensor
 
 
+class _Windows(nn.Conv1d):
+    """A convolution over [B, T, C] as one matrix product; the norm that follows wants channels last."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel_size=3, stride=stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, C] -> [B, T', C'] in float32, real history only."""
+        windows = x.unfold(1, self.kernel_size[0], self.stride[0]).flatten(2)
+        return _linear_f32(windows, self.weight.flatten(1), self.bias)
+
+
 class _Conv(nn.Module):
-    """A convolution in float32 over real history only; the extra level is upstream's name."""
+    """A convolution, normalised over channels, then SiLU; the extra level is upstream's name."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(inputs, outputs, kernel_size=3, stride=stride)
+        self.conv = _Windows(inputs, outputs, stride)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, T] -> [B, C', T'], normalised over channels, then SiLU."""
-        bias = cast("Tensor", self.conv.bias)
-        y = functional.conv1d(x, self.conv.weight.float(), bias.float(), self.conv.stride)
-        normed = functional.layer_norm(y.transpose(1, 2), (y.shape[1],), eps=EPS)
-        return functional.silu(normed).transpose(1, 2)
+    def forward(self, x: Tensor, parts: int = 1) -> Tensor:
+        """[B, T, C] -> [B parts, T', C' / parts]: channels split into `parts` sequences, each normalised by itself."""
+        y = self.conv(x)
+        split = torch.unflatten(y, 2, (parts, -1)).transpose(1, 2).flatten(0, 1)
+        return functional.silu(functional.layer_norm(split, (split.shape[2],), eps=EPS))
 
 
 class _Branches(nn.Module):
@@ -67,22 +78,13 @@ class _Branches(nn.Module):
         self.padding_tokens = nn.Parameter(torch.zeros(1, 1, 1, config.dim))
 
     def forward(self, x: Tensor) -> AudioTokens:
-        """[B, C, PAST + 12] -> tokens of three latent frames."""
-        glob = self.conv3(self.conv2(self.conv1_global(x))).transpose(1, 2)
-        glob = functional.linear(glob, self.final_linear.weight.float(), self.final_linear.bias.float())
-        split = self._local_start(x)
-        local = torch.unflatten(self.conv3(self.conv2(split)), 0, (-1, self.tokens))  # [B, tokens, D, 3]
-        local = local.permute(0, 3, 1, 2)
-        padding = self.padding_tokens.float().expand(local.shape[0], local.shape[1], -1, -1)
+        """[B, PAST + 12, C] -> tokens of three latent frames."""
+        last = self.final_linear
+        glob = _linear_f32(self.conv3(self.conv2(self.conv1_global(x))), last.weight, last.bias)
+        local = self.conv3(self.conv2(self.conv1_local(x, self.tokens)))  # [B tokens, 3, D]
+        local = torch.unflatten(local, 0, (-1, self.tokens)).transpose(1, 2)
+        padding = self.padding_tokens.float().expand(*local.shape[:2], -1, -1)
         return AudioTokens(torch.cat((local, padding), dim=2), glob)
-
-    def _local_start(self, x: Tensor) -> Tensor:
-        """First local convolution, then its channels as `tokens` sequences: each is normalised by itself."""
-        conv = self.conv1_local.conv
-        y = functional.conv1d(x, conv.weight.float(), cast("Tensor", conv.bias).float())
-        y = torch.unflatten(y, 1, (self.tokens, -1)).flatten(0, 1)  # [B * tokens, D / 4, T]
-        normed = functional.layer_norm(y.transpose(1, 2), (y.shape[1],), eps=EPS)
-        return functional.silu(normed).transpose(1, 2)
 
 
 class CausalAudioEncoder(nn.Module):
@@ -90,18 +92,18 @@ class CausalAudioEncoder(nn.Module):
 
     def __init__(self, config: DiTConfig) -> None:
         super().__init__()
-        self.weights = nn.Parameter(torch.full((1, config.audio_layers, 1, 1), 0.01))
+        self.weights = nn.Parameter(torch.ones(1, config.audio_layers, 1, 1))
         self.encoder = _Branches(config)
 
     def forward(self, features: Tensor) -> AudioTokens:
         """features [B, layers, C, 12 k] -> tokens of 3 k latent frames; every block of twelve is encoded by itself."""
         weights = functional.silu(self.weights.float())
-        mixed = (features.float() * weights).sum(1) / weights.sum(1)  # [B, C, T]
-        batch = mixed.shape[0]
-        blocks = torch.unflatten(mixed, 2, (-1, BLOCK_FRAMES)).transpose(1, 2).flatten(0, 1)  # [B k, C, 12]
-        past = blocks[:, :, :1].expand(-1, -1, PAST)
-        tokens: AudioTokens = self.encoder(torch.cat((past, blocks), dim=2))
-        return AudioTokens(*(torch.unflatten(part, 0, (batch, -1)).flatten(1, 2) for part in tokens))
+        mixed = ((features.float() * weights).sum(1) / weights.sum(1)).transpose(1, 2)  # [B, T, C]
+        blocks = torch.unflatten(mixed, 1, (-1, BLOCK_FRAMES))  # [B, k, 12, C]
+        past = blocks[:, :, :1].expand(-1, -1, PAST, -1)
+        tokens: AudioTokens = self.encoder(torch.cat((past, blocks), dim=2).flatten(0, 1))
+        count = blocks.shape[:2]
+        return AudioTokens(*(torch.unflatten(part, 0, count).flatten(1, 2) for part in tokens))
 
 
 class _AdaLayer(nn.Module):
@@ -145,3 +147,7 @@ class AudioInjector(nn.Module):
         adapted = torch.addcmul(audio.shift, normed, audio.scale).to(x.dtype).flatten(0, 1)  # [B F, n, D]
         residual = cast("Attention", self.injector[index]).cross(adapted, audio.context)
         return x + torch.unflatten(residual, 0, (batch, frames)).flatten(1, 2)
+
+
+def _linear_f32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return functional.linear(x, weight.float(), None if bias is None else bias.float())

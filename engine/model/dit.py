@@ -8,7 +8,7 @@ queries, keys and values leave a block. What does not change from step to step i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import torch
 import torch.nn.functional as functional
@@ -18,6 +18,8 @@ from engine.model.attention import Attention, KeyValue
 from engine.model.audio_encoder import AudioInjection, AudioInjector, AudioTokens, CausalAudioEncoder
 from engine.model.config import PATCH, DiTConfig
 from engine.model.framepack import FramePacker, Patches
+
+EMBEDDING_STD: Final = 0.02
 
 SelfAttention = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, q, k, v) -> attended; all [B, S, NH, HD], q and k normalised and not yet roped."""
@@ -129,6 +131,21 @@ class DiT(nn.Module):
         self.trainable_cond_mask = nn.Embedding(3, dim)
         self.frame_packer = FramePacker(config.in_dim, dim)
         self._injector_of = {layer: index for index, layer in enumerate(config.audio_inject_layers)}
+        self.initialise()
+
+    def initialise(self) -> None:
+        """Fresh parameters, ready to be trained: every residual of audio, and the velocity, begin at zero."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear | Patches):
+                nn.init.xavier_uniform_(module.weight.flatten(1))
+                nn.init.zeros_(cast("Tensor", module.bias))
+        for layer in (self.text_embedding[0], self.text_embedding[2], self.time_embedding[0], self.time_embedding[2]):
+            nn.init.normal_(cast("Tensor", layer.weight), std=EMBEDDING_STD)
+        nn.init.normal_(self.trainable_cond_mask.weight, std=EMBEDDING_STD)
+        silent = [self.head.head.weight, self.cond_encoder.weight]
+        silent += [cast("Attention", attention).o.weight for attention in self.audio_injector.injector]
+        for weight in silent:
+            nn.init.zeros_(weight)
 
     @property
     def dtype(self) -> torch.dtype:

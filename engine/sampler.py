@@ -1,0 +1,36 @@
+"""The sampler: how noise levels fall, and one Euler step (SPEC section 2). Knows no model."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+import torch
+from torch import Tensor
+
+TRAIN_STEPS: Final = 1000
+SHIFT: Final = 3.0
+
+
+def shifted(sigma: float, shift: float = SHIFT) -> float:
+    """A noise level moved towards the noisy end: shift s / (1 + (shift - 1) s)."""
+    return shift * sigma / (1 + (shift - 1) * sigma)
+
+
+@cache
+def sigmas(steps: int) -> tuple[float, ...]:
+    """`steps` + 1 noise levels from 1 to 0. The low end is shifted twice, as upstream's scheduler does."""
+    lowest = shifted(1 / TRAIN_STEPS)
+    span = [1 + (lowest - 1) * i / max(steps - 1, 1) for i in range(steps)]
+    return (*(shifted(s) for s in span), 0.0)
+
+
+def timesteps(steps: int) -> Tensor:
+    """What the model is told of each step: 1000 sigma, [steps] in float32."""
+    return torch.tensor(sigmas(steps)[:-1], dtype=torch.float64).mul(TRAIN_STEPS).to(torch.float32)
+
+
+def euler(x: Tensor, velocity: Tensor, steps: int, step: int) -> Tensor:
+    """Latents after step `step` (counted from 0) of `steps`."""
+    levels = sigmas(steps)
+    return x + velocity * (levels[step + 1] - levels[step])
