@@ -36,3 +36,25 @@ SETTING_WRONG: Final = Code(
     N_("{origin}: `{key}` cannot be {value}: {reason}."),
     N_("See what it may be: liveavatar-tui config"),
 )
+
+# --- jobs
+NO_SUCH_JOB: Final = Code(
+    "JOB001",
+    N_("There is no job `{name}` in {folder}."),
+    N_("See what there is: liveavatar-tui jobs"),
+)
+JOB_AMBIGUOUS: Final = Code(
+    "JOB002",
+    N_("`{name}` fits more than one job: {names}."),
+    N_("Give more of its name, or `last`"),
+)
+NOT_STARTED: Final = Code(
+    "JOB003",
+    N_("The engine could not be started in {path}: {reason}."),
+    N_("Check the place and the installation: liveavatar-tui preflight"),
+)
+JOB_ELSEWHERE: Final = Code(
+    "JOB004",
+    N_("The job {name} runs on {host}, not here."),
+    N_("Cancel it there: ssh {host} liveavatar-tui jobs cancel {name}"),
+)

@@ -1,0 +1,161 @@
+"""One job as it stands at a moment: its events folded, its state judged. Knows no screen.
+
+A job that nobody watches costs nothing: there is no daemon, the folder is the whole truth.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from engine.identity import PROC, Identity, boot_id, is_alive
+from engine.job_folder import JobFolder, lock_owner
+from engine.protocol import (
+    AdapterLoaded,
+    AnyEvent,
+    Cancelled,
+    Failed,
+    Finished,
+    Memory,
+    Phase,
+    PhaseChanged,
+    Plan,
+    Preview,
+    Progress,
+    Started,
+    Warned,
+)
+from engine.spec import RunSpec, decode
+from liveavatar_tui.jobs.records import read_cancel, read_launch
+from liveavatar_tui.jobs.state import Evidence, State, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The events so far, folded: the last of each kind, all of those that add up."""
+
+    phase: Phase = Phase.QUEUED
+    note: str = ""
+    started: Started | None = None
+    plan: Plan | None = None
+    progress: Progress | None = None
+    preview: Preview | None = None
+    memory: tuple[Memory, ...] = ()
+    """One for each device, the latest."""
+    adapters: tuple[AdapterLoaded, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+    end: Finished | Failed | Cancelled | None = None
+    seq: int = -1
+    """Number of the last event."""
+    time: float = 0.0
+    """Wall time of the last event, 0 before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`id` is the folder's name and sorts by time; `spec` is None when `spec.json` cannot be read."""
+
+    id: str
+    folder: JobFolder
+    state: State
+    story: Story
+    spec: RunSpec | None
+    created: float
+    cancel_requested: bool
+
+    @property
+    def fraction(self) -> float | None:
+        """Share of the blocks that are in the file, 0 to 1; None before the length is known."""
+        if self.state is State.DONE:
+            return 1.0
+        progress = self.story.progress
+        return progress.block / progress.blocks if progress is not None and progress.blocks else None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall seconds from the start to the end, or to this moment while it runs."""
+        until = time.time() if self.state.live else self.story.time or self.created
+        return max(0.0, until - self.created)
+
+
+def fold(story: Story, events: Iterable[AnyEvent]) -> Story:
+    """The story continued by `events`."""
+    for event in events:
+        story = replace(_told(story, event), seq=event.seq, time=event.time)
+    return story
+
+
+def _told(story: Story, event: AnyEvent) -> Story:
+    match event:
+        case Started():
+            return replace(story, started=event)
+        case PhaseChanged():
+            return replace(story, phase=event.phase, note=event.note)
+        case Plan():
+            return replace(story, plan=event)
+        case Progress():
+            return replace(story, progress=event)
+        case Preview():
+            return replace(story, preview=event)
+        case Memory():
+            others = tuple(one for one in story.memory if one.device != event.device)
+            return replace(story, memory=(*others, event))
+        case AdapterLoaded():
+            return replace(story, adapters=(*story.adapters, event))
+        case Warned():
+            return replace(story, warnings=(*story.warnings, event))
+        case Finished():
+            return replace(story, end=event, phase=Phase.DONE)
+        case Failed():
+            return replace(story, end=event, phase=Phase.FAILED)
+        case Cancelled():
+            return replace(story, end=event, phase=Phase.CANCELLED)
+
+
+def read_spec(folder: JobFolder) -> RunSpec | None:
+    """What the job was asked to do; None when the file is missing, torn or of another version."""
+    try:
+        return decode(folder.spec.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def created(folder: JobFolder) -> float:
+    """Wall time of the start: when the spec was written, 0 when there is none."""
+    try:
+        return folder.spec.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def engine_identity(folder: JobFolder, story: Story) -> Identity | None:
+    """Who the engine is, by its own first event, else by the starter's note."""
+    if (said := story.started) is not None:
+        return Identity(said.pid, said.start_time, said.boot_id, said.host)
+    launch = read_launch(folder)
+    return launch.engine if launch is not None else None
+
+
+def stand(folder: JobFolder, story: Story, spec: RunSpec | None, *, proc: Path = PROC) -> Job:
+    """The job at this moment; asks the lock, the process table and the notes. `proc` is the process table."""
+    identity = engine_identity(folder, story)
+    began = created(folder)
+    requested = read_cancel(folder) is not None
+    settled = story.end is not None
+    seen = Evidence(
+        end=story.end,
+        identity=identity,
+        said_started=story.started is not None,
+        owner=None if settled else lock_owner(folder.lock),
+        alive=not settled and identity is not None and is_alive(identity, proc),
+        host=socket.gethostname(),
+        boot_id=boot_id(proc),
+        cancel_requested=requested,
+        age_s=time.time() - began,
+    )
+    return Job(folder.root.name, folder, judge(seen), story, spec, began, requested)

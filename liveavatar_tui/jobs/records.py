@@ -1,0 +1,71 @@
+"""Two small notes that the face leaves in a job folder: who was launched, and who asked for the end.
+
+Both are written before what they speak of can be missed: a state is read from the folder, never remembered.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import time
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from engine.identity import Identity
+from engine.job_folder import JobFolder, write_atomic
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """The process that was spawned; the engine's own first event repeats it. `time` is wall seconds."""
+
+    engine: Identity
+    time: float
+
+
+class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody asked for the end: what dies after this was cancelled and not lost."""
+
+    user: str
+    host: str
+    time: float
+
+
+Note = TypeVar("Note", Launch, CancelRequest)
+
+
+def launch_path(folder: JobFolder) -> Path:
+    return folder.root / "launch.json"
+
+
+def cancel_path(folder: JobFolder) -> Path:
+    return folder.root / "cancel.json"
+
+
+def write_launch(folder: JobFolder, engine: Identity) -> None:
+    """Durable when this returns."""
+    write_atomic(launch_path(folder), msgspec.json.encode(Launch(engine=engine, time=time.time())))
+
+
+def write_cancel(folder: JobFolder) -> None:
+    """Durable when this returns; the first request stays."""
+    if not cancel_path(folder).exists():
+        request = CancelRequest(user=getpass.getuser(), host=socket.gethostname(), time=time.time())
+        write_atomic(cancel_path(folder), msgspec.json.encode(request))
+
+
+def read_launch(folder: JobFolder) -> Launch | None:
+    return _read(launch_path(folder), Launch)
+
+
+def read_cancel(folder: JobFolder) -> CancelRequest | None:
+    return _read(cancel_path(folder), CancelRequest)
+
+
+def _read(path: Path, kind: type[Note]) -> Note | None:
+    """The note, or None where there is none or it is not ours."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError):
+        return None
