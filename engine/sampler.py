@@ -26,8 +26,8 @@ def sigmas(steps: int) -> tuple[float, ...]:
 
 
 def timesteps(steps: int) -> Tensor:
-    """What the model is told of each step: 1000 sigma, [steps] in float32."""
-    return torch.tensor(sigmas(steps)[:-1], dtype=torch.float64).mul(TRAIN_STEPS).to(torch.float32)
+    """What the model is told of each step: 1000 sigma, [steps], multiplied in float32 (one ulp is 4e-5 of velocity)."""
+    return torch.tensor(sigmas(steps)[:-1], dtype=torch.float32) * TRAIN_STEPS
 
 
 def euler(x: Tensor, velocity: Tensor, steps: int, step: int) -> Tensor:
