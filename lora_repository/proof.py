@@ -35,7 +35,7 @@ __all__ = ["LoraPair", "PartProof", "Proof", "prove"]
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """All that is known about one LoRA before launch, held against the model called `base`. `path` is absolute, links kept.
+    """All that is known about one LoRA before launch, held against the model `base`. `path` is absolute, links kept.
 
     `parts` holds the files that load as a whole; a file with an error is in `findings` only.
     """

@@ -1,0 +1,182 @@
+"""The folder of versions: what is in it, which one `latest` is, and how that came about.
+
+Reading never writes and needs no lock, so it works on a read-only mount. Changing goes through `switch`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lora_repository.codes import (
+    LATEST_NOT_A_LINK,
+    LATEST_STRAYS,
+    NAME_NOT_A_VERSION,
+    NO_SUCH_VERSION,
+    NOT_A_REPOSITORY,
+)
+from lora_repository.finding import Finding, Problem, Severity, problem
+from lora_repository.history import Generation, Past, read_history
+from lora_repository.i18n import _
+from lora_repository.place import explain, is_folder
+from lora_repository.proof import Proof
+from lora_repository.switch import LATEST, Switch
+from lora_repository.version_name import VersionName, match_version_name
+from lora_repository.wording import command, shown, some_of
+
+STATE_FOLDER: Final = ".liveavatar"
+"""Inside the repository: history, lock and caches; nothing of a version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One folder of the repository."""
+
+    name: VersionName
+    path: Path
+
+
+class LoraRepository:
+    """The versions under `root`. `prover` proves a folder against the base model in use; only switching needs it."""
+
+    def __init__(self, root: Path, prover: Callable[[Path], Proof] | None = None) -> None:
+        self.root = root.absolute()
+        self.state = self.root / STATE_FOLDER
+        self._prover = prover
+
+    def versions(self) -> list[Version]:
+        """Every version, sorted by version number; raises Problem LORA041 when the root is no readable folder."""
+        named = ((match_version_name(entry.name), entry) for entry in self._entries())
+        found = [Version(name, Path(e.path)) for name, e in named if name and e.is_dir(follow_symlinks=False)]
+        return sorted(found, key=lambda version: version.name)
+
+    def version(self, name: str) -> Version:
+        """The version called `name`: the whole name, or its number (`v2.1`, `2.1`) where only one version has it.
+
+        Raises Problem LORA040 naming what is near.
+        """
+        path = self.root / name
+        parsed = match_version_name(name)
+        if parsed is not None and is_folder(path) and not path.is_symlink():
+            return Version(parsed, path)
+        versions = self.versions()
+        numbered = [version for version in versions if version.name.number == name.removeprefix("v")]
+        if len(numbered) == 1:
+            return numbered[0]
+        raise self._unknown(name, [str(version.name) for version in numbered or versions])
+
+    def latest(self) -> Version | None:
+        """The version that `latest` points at, None where there is no `latest`.
+
+        Raises Problem LORA042 when it is no link, LORA043 when it leads to no version of this repository.
+        """
+        link = self.root / LATEST
+        try:
+            target = str(link.readlink())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._not_a_link(link, error) from None
+        path = Path(os.path.normpath(self.root / target))
+        parsed = match_version_name(path.name)
+        inside = path.parent == self.root or path.parent.resolve() == self.root.resolve()
+        if parsed is None or not inside or not is_folder(path):
+            raise self._strays(link, target)
+        return Version(parsed, self.root / path.name)
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with the repository itself: `latest`, its history, folders whose names are no version's."""
+        found: list[Finding] = []
+        try:
+            self.latest()
+            found += self._absolute_latest()
+        except Problem as error:
+            found.append(error.finding)
+        found += self.past().findings
+        strays = [e.name for e in self._entries() if not e.name.startswith(".") and self._is_stray(e)]
+        if strays:
+            message = _("{n} folders are not named as versions and are not shown: {names}.").format(
+                n=len(strays), names=some_of(sorted(strays))
+            )
+            fix = _("Rename them to v<major>.<minor>[.<patch>]_<slug>: {command}").format(
+                command=command("mv", self.root / sorted(strays)[0], self.root / "v1.0_name")
+            )
+            found.append(Finding(NAME_NOT_A_VERSION, Severity.WARNING, message, fix, shown(self.root)))
+        return found
+
+    def past(self) -> Past:
+        """The history of switches, with what is wrong with it."""
+        return read_history(self.state)
+
+    def history(self) -> list[Generation]:
+        """Every generation, oldest first."""
+        return list(self.past().generations)
+
+    def activate(self, name: str, reason: str = "") -> Generation:
+        """Point `latest` at the version `name` and record it; the generation in force when it is there already.
+
+        Raises Problem LORA040 unknown, LORA044 the proof has errors, LORA045 another operator, LORA049 not writable.
+        """
+        return self._switch().activate(self.version(name).path, reason)
+
+    def rollback(self, to: int | None = None, reason: str = "") -> Generation:
+        """Go back one step, or to the state after generation `to` (0: before the first).
+
+        Raises as `activate`, and Problem LORA046 nothing to go back to, LORA047 no such generation, LORA050 the version
+        is no longer what it was.
+        """
+        return self._switch().rollback(to, reason)
+
+    def _switch(self) -> Switch:
+        if self._prover is None:
+            raise ValueError("a repository without a prover cannot switch")
+        return Switch(self.root, self.state, self._prover)
+
+    def _entries(self) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.root) as entries:
+                return list(entries)
+        except OSError as error:
+            found = explain(self.root, error, folder=True).finding
+            fix = _("Name the folder of the versions under lora.repository in config.yaml, or make it: {command}")
+            making = fix.format(command=command("mkdir", "-p", self.root))
+            missing = isinstance(error, FileNotFoundError)
+            raise problem(NOT_A_REPOSITORY, found.message, making if missing else found.fix, path=found.path) from None
+
+    def _is_stray(self, entry: os.DirEntry[str]) -> bool:
+        return entry.is_dir(follow_symlinks=False) and entry.name != LATEST and not match_version_name(entry.name)
+
+    def _unknown(self, name: str, names: list[str]) -> Problem:
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[-3:]
+        fix = _("There are: {names}").format(names=some_of(near)) if near else _("The repository holds no version.")
+        message = _("There is no version {name} in {folder}.").format(name=shown(name), folder=shown(self.root))
+        return problem(NO_SUCH_VERSION, message, fix, path=shown(self.root), exit_code=2)
+
+    def _not_a_link(self, link: Path, error: OSError) -> Problem:
+        if not is_folder(link):
+            return explain(link, error)
+        message = _("{path} is a real folder; expected a symbolic link to a version.").format(path=shown(link))
+        fix = _("Make a version of it, then switch to that: {command}").format(
+            command=command("mv", link, self.root / "v1.0_name")
+        )
+        return problem(LATEST_NOT_A_LINK, message, fix, path=shown(link))
+
+    def _strays(self, link: Path, target: str) -> Problem:
+        message = _("latest points at {target}, which is no version in {folder}.").format(
+            target=shown(target), folder=shown(self.root)
+        )
+        fix = _("Point it at a version: {command}").format(command="liveavatar-tui activate VERSION")
+        return problem(LATEST_STRAYS, message, fix, path=shown(link))
+
+    def _absolute_latest(self) -> list[Finding]:
+        """A link with an absolute path is right on this host and dangles inside a container."""
+        link = self.root / LATEST
+        if not link.is_symlink() or not link.readlink().is_absolute():
+            return []
+        message = _("latest is an absolute link, which leads nowhere inside a container.")
+        fix = command("ln", "-sfn", link.readlink().name, link)
+        return [Finding(LATEST_STRAYS, Severity.WARNING, message, fix, shown(link))]
