@@ -121,7 +121,7 @@ _HELD_OUT_SEED: Final = 900_000_041
 
 @dataclass(frozen=True)
 class Identity:
-    """A batch of avatars: `values` [B, WIDTH] f32; `hair`, `background`, `cloth` [B] int64 index the palettes' names."""
+    """A batch of avatars: `values` [B, WIDTH] f32; `hair`, `background`, `cloth` [B] int64 index the palettes."""
 
     values: Tensor
     hair: Tensor

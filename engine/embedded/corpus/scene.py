@@ -30,7 +30,7 @@ MOTION: Final = (
     "x",
     "y",
 )
-"""Names of the last dimension of a motion tensor [..., 15]. `eye` is 1 open, 0 shut; angles in radians, x and y in half pictures."""
+"""The last dimension of a motion tensor [..., 15]. `eye`: 1 open, 0 shut; angles in radians; x, y in half pictures."""
 
 
 def rest(*shape: int, device: torch.device | str = "cpu") -> Tensor:
