@@ -32,13 +32,18 @@ class BaseTable:
     def from_safetensors(cls, paths: Iterable[Path], name: str | None = None) -> Self:
         """The linears of a checkpoint, from its files' headers; raises Problem for a file that cannot be read."""
         files = list(paths)
+        shapes = {key: tensor.shape for file in files for key, tensor in read_header(file).tensors.items()}
+        return cls.from_shapes(name or (files[0].absolute().parent.name if files else "?"), shapes)
+
+    @classmethod
+    def from_shapes(cls, name: str, shapes: Mapping[str, tuple[int, ...]]) -> Self:
+        """The linears among tensors of these names and shapes: 2-D weights that are no table of vectors."""
         modules: dict[str, tuple[int, int]] = {}
-        for file in files:
-            for key, tensor in read_header(file).tensors.items():
-                module, _, leaf = key.rpartition(".")
-                if leaf == "weight" and len(tensor.shape) == 2 and module.rpartition(".")[2] not in _TABLES:
-                    modules[module] = (tensor.shape[0], tensor.shape[1])
-        return cls(name or (files[0].absolute().parent.name if files else "?"), modules)
+        for key, shape in shapes.items():
+            module, _, leaf = key.rpartition(".")
+            if leaf == "weight" and len(shape) == 2 and module.rpartition(".")[2] not in _TABLES:
+                modules[module] = (shape[0], shape[1])
+        return cls(name, modules)
 
     @classmethod
     def known_14b(cls) -> Self:
