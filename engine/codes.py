@@ -48,8 +48,8 @@ SPEC_UNREADABLE: Final = Code(
 )
 SPEC_WRONG: Final = Code(
     "RUN002",
-    N_("The value {value} of {field} cannot be used: {expected}."),
-    N_("Give {field} a value such as {example}"),
+    N_("{field} {value} cannot be used, expected {expected}."),
+    N_("{field} {example}"),
 )
 FOLDER_TAKEN: Final = Code(
     "RUN003",
@@ -140,6 +140,13 @@ FILE_FORBIDDEN: Final = Code(
     "RUN028",
     N_("There is no right to read {path}."),
     N_("chmod a+r {path}"),
+)
+
+# --- the stack of adapters
+BASE_ADAPTER_MISSING: Final = Code(
+    "RUN030",
+    N_("The adapter {path} builds on the adapter {name}, which is not there."),
+    N_("Give both, the base first: --lora_path_dmd BASE_PATH,{path}"),
 )
 
 # --- the machine
