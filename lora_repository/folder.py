@@ -36,8 +36,9 @@ def misnamed(names: list[str], expected: str) -> str | None:
     candidates = [name for name in names if name not in CONTRACT_NAMES]
     plain = {name: _LETTERS.sub("", name.lower()) for name in candidates}
     goal = _LETTERS.sub("", expected.lower())
+    stem = _LETTERS.sub("", Path(expected).stem)
     for name, letters in plain.items():
-        if letters == goal or letters.removesuffix("txt") == goal:
+        if letters in (goal, goal + "txt", stem):
             return name
     close = difflib.get_close_matches(expected, candidates, n=1, cutoff=0.85)
     return close[0] if close else None

@@ -15,6 +15,7 @@ DOMAIN = "liveavatar"
 LANGUAGES = ("en", "zh_CN")
 _LOCALE_DIR = Path(__file__).parent / "locale"
 _catalogue: _gettext.NullTranslations = _gettext.NullTranslations()
+_language = "en"
 
 
 def set_language(tag: str | None = None) -> str:
@@ -22,10 +23,15 @@ def set_language(tag: str | None = None) -> str:
 
     Order: `tag`, `LIVEAVATAR_LANG`, the locale environment (`LC_ALL`, `LC_MESSAGES`, `LANG`), English.
     """
-    global _catalogue
-    chosen = normalise(tag or os.environ.get("LIVEAVATAR_LANG") or _from_locale())
-    _catalogue = _gettext.translation(DOMAIN, _LOCALE_DIR, [chosen], fallback=True)
-    return chosen
+    global _catalogue, _language
+    _language = normalise(tag or os.environ.get("LIVEAVATAR_LANG") or _from_locale())
+    _catalogue = _gettext.translation(DOMAIN, _LOCALE_DIR, [_language], fallback=True)
+    return _language
+
+
+def language() -> str:
+    """The language in force, `en` or `zh_CN`."""
+    return _language
 
 
 def normalise(tag: str) -> str:

@@ -83,6 +83,8 @@ def _prove_single(path: Path, dit: BaseTable) -> Proof:
     except Problem as error:
         return Proof(path, dit.name, (), (error.finding,))
     found, findings = examine(path, header, dit, Said())
+    if not found.pairs:
+        return Proof(path, dit.name, (), tuple(findings))
     alpha = _alpha_of(path, header, found.pairs)
     if isinstance(alpha, Finding):
         findings.append(alpha)
@@ -105,7 +107,7 @@ def _alpha_of(path: Path, header: Header, pairs: list[LoraPair]) -> float | Find
         message = _("{file} says its alpha in ways that disagree or make no sense: {values}.").format(
             file=shown(path.name), values=values
         )
-    rank = pairs[0].rank if pairs else 4
+    rank = pairs[0].rank
     folder = path.parent / (path.stem + "_lora")
     steps = [command("mkdir", folder), command("cp", path, folder / DMD_NAME)]
     fix = " && ".join([*steps, rebuild_command(folder / CONFIG_NAME, r=rank, dmd_rank=rank)])
