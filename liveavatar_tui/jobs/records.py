@@ -1,6 +1,6 @@
-"""Two small notes that the face leaves in a job folder: who was launched, and who asked for the end.
+"""Small notes that the face leaves in a job folder: who was launched, who asked for the end, with what status it came.
 
-Both are written before what they speak of can be missed: a state is read from the folder, never remembered.
+A state is read from the folder, never remembered.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
     time: float
 
 
-Note = TypeVar("Note", Launch, CancelRequest)
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """How the process ended, as its parent saw it: `Popen.returncode`. Not there when the parent died first."""
+
+    status: int
+
+
+Note = TypeVar("Note", Launch, CancelRequest, Exit)
 
 
 def launch_path(folder: JobFolder) -> Path:
@@ -41,6 +47,10 @@ def launch_path(folder: JobFolder) -> Path:
 
 def cancel_path(folder: JobFolder) -> Path:
     return folder.root / "cancel.json"
+
+
+def exit_path(folder: JobFolder) -> Path:
+    return folder.root / "exit.json"
 
 
 def write_launch(folder: JobFolder, engine: Identity) -> None:
@@ -55,12 +65,21 @@ def write_cancel(folder: JobFolder) -> None:
         write_atomic(cancel_path(folder), msgspec.json.encode(request))
 
 
+def write_exit(folder: JobFolder, status: int) -> None:
+    """Durable when this returns."""
+    write_atomic(exit_path(folder), msgspec.json.encode(Exit(status=status)))
+
+
 def read_launch(folder: JobFolder) -> Launch | None:
     return _read(launch_path(folder), Launch)
 
 
 def read_cancel(folder: JobFolder) -> CancelRequest | None:
     return _read(cancel_path(folder), CancelRequest)
+
+
+def read_exit(folder: JobFolder) -> Exit | None:
+    return _read(exit_path(folder), Exit)
 
 
 def _read(path: Path, kind: type[Note]) -> Note | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from engine.job_folder import JobFolder, fresh_job_id, reason, write_atomic
 from engine.spec import RunSpec, encode
 from liveavatar_tui import codes
 from liveavatar_tui.jobs.job import Job
-from liveavatar_tui.jobs.records import write_launch
+from liveavatar_tui.jobs.records import write_exit, write_launch
 from liveavatar_tui.jobs.watching import read_job
 
 ENGINE: Final = (sys.executable, "-m", "engine.inference")
@@ -78,9 +79,16 @@ def _spawn(arguments: Sequence[str], folder: JobFolder, environment: Mapping[str
         os.close(log)
     # Not reaped before this line, so the number cannot have been given to another process.
     began = start_time(process.pid)
-    threading.Thread(target=process.wait, name=f"reap-{process.pid}", daemon=True).start()
+    threading.Thread(target=_reap, args=(process, folder), name=f"reap-{process.pid}", daemon=True).start()
     assert began is not None, "a process that is not reaped keeps its entry"
     return Identity(process.pid, began, boot_id(), socket.gethostname())
+
+
+def _reap(process: subprocess.Popen[bytes], folder: JobFolder) -> None:
+    """Wait for the engine, so that no zombie stays, and note how it ended."""
+    status = process.wait()
+    with contextlib.suppress(OSError):  # a folder deleted meanwhile needs no note
+        write_exit(folder, status)
 
 
 def _discard(folder: JobFolder) -> None:

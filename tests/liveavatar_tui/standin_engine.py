@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -34,6 +35,8 @@ def main() -> int:
     journal.append(PhaseChanged(phase=Phase.GENERATING))
     journal.append(Plan(width=128, height=128, blocks=4, frames=48))
     print("stdin:", Path("/proc/self/fd/0").readlink(), "session:", os.getsid(0) == os.getpid(), flush=True)
+    if mood == "crashes":
+        faulthandler._sigsegv()
     for block in range(1, 5 if mood in ("finishes", "fails") else 10**6):
         journal.append(Progress(block=block, blocks=4, frame=12 * block, frames=48, fps=25.0, eta_s=1.0))
         time.sleep(0.02)

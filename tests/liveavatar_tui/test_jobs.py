@@ -18,8 +18,9 @@ from engine.job_folder import JobFolder, Journal, lock_owner, write_atomic
 from engine.protocol import Finished, Phase, Progress, Started, encode_line
 from engine.spec import RunSpec, encode
 from liveavatar_tui.jobs.cancelling import Outcome, cancel
+from liveavatar_tui.jobs.ending import explain
 from liveavatar_tui.jobs.job import Job
-from liveavatar_tui.jobs.records import launch_path, read_launch
+from liveavatar_tui.jobs.records import launch_path, read_exit, read_launch
 from liveavatar_tui.jobs.starting import engine_environment, start
 from liveavatar_tui.jobs.state import State
 from liveavatar_tui.jobs.watching import Watcher, find_job, list_jobs, read_job
@@ -302,3 +303,32 @@ def test_the_engine_sees_named_variables_only() -> None:
     assert seen["CUDA_VISIBLE_DEVICES"] == "1" and seen["PATH"] == "/bin"
     assert "AWS_SECRET_ACCESS_KEY" not in seen and "COLUMNS" not in seen
     assert (seen["LIVEAVATAR_LANG"], seen["PYTHONUTF8"], seen["TERM"]) == ("zh_CN", "1", "dumb")
+
+
+def test_the_end_of_a_killed_engine_is_explained(jobs_dir: Path) -> None:
+    job = begin(jobs_dir, "steady")
+    os.kill(running(job), signal.SIGKILL)
+    until(lambda: read_exit(job.folder))
+    finding = explain(read_job(job.folder))
+    assert finding is not None and finding.code == "RUN044" and "SIGKILL" in finding.message
+
+
+def test_the_end_of_a_crashed_engine_is_explained(jobs_dir: Path) -> None:
+    job = begin(jobs_dir, "crashes")
+    until(lambda: read_job(job.folder).state is State.LOST)
+    finding = explain(read_job(job.folder))
+    assert finding is not None and finding.code == "RUN043" and "SIGSEGV" in finding.message
+
+
+def test_the_end_by_a_reboot_is_explained(jobs_dir: Path, tmp_path: Path) -> None:
+    job = begin(jobs_dir, "steady")
+    os.kill(running(job), signal.SIGKILL)
+    until(lambda: read_job(job.folder).state is State.LOST)
+    finding = explain(read_job(job.folder, proc=process_table(tmp_path, 1, start_time=1, boot="another-boot")))
+    assert finding is not None and finding.code == "RUN046"
+
+
+def test_a_good_end_needs_no_explanation(jobs_dir: Path) -> None:
+    job = begin(jobs_dir, "finishes")
+    until(lambda: not read_job(job.folder).state.live)
+    assert explain(read_job(job.folder)) is None

@@ -1,0 +1,27 @@
+"""What every command needs: the settings in force, in the language that they ask for. Knows no command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lora_repository.i18n import _, set_language
+
+if TYPE_CHECKING:
+    from liveavatar_tui.settings import Settings
+
+JsonFlag = Annotated[bool, typer.Option("--json", help=_("Report as JSON."))]
+
+
+def settings_of(config: str | None, flags: Mapping[str, object] | None = None) -> Settings:
+    """The settings in force with `flags` on top; the process speaks their language from here on."""
+    from pathlib import Path
+
+    from liveavatar_tui.settings import load_settings
+
+    settings = load_settings(Path(config) if config else None, flags=flags)
+    if settings.language != "auto":
+        set_language(settings.language)
+    return settings
