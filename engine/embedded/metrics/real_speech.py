@@ -1,4 +1,4 @@
-"""Recordings of people, with the mouth's targets found by forced alignment: the test that no synthesiser can pass for us.
+"""Recordings of people, with the mouth's targets found by forced alignment: the test that no synthesiser can stand for.
 
 `data/real_speech.safetensors` holds ten utterances of Debian's `pocketsphinx-testdata` (five LibriVox sentences, public
 domain; five of card names, BSD-2, Carnegie Mellon University). `python -m engine.embedded.metrics.real_speech FOLDER`

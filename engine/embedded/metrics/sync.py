@@ -2,8 +2,8 @@
 
 `V_t` and `A_t` are unit vectors of the five frames and the 0.2 s of sound that begin at frame t; D(l) is the mean of
 |V_t - A_(t+l)|. LSE-D = min D, LSE-C = median D - min D, offset = argmin D: the definitions of Prajwal et al. 2020 on a
-judge of our own, so its figures compare only with each other. Trained on renders: `python -m engine.embedded.metrics.sync
---train TAPE --minutes 3`.
+judge of our own, so its figures compare only with each other. Trained on renders:
+`python -m engine.embedded.metrics.sync --train TAPE --minutes 3`.
 """
 
 from __future__ import annotations
@@ -62,17 +62,17 @@ class SyncJudge(nn.Module):
         """[B, T-4, 64] from video [B, T, 3, H, W] in 0..1: the lower half of the face at 32x48 pixels."""
         batch, frames = video.shape[:2]
         small = F.interpolate(video.flatten(0, 1), size=(64, 64), mode="bilinear", antialias=True)
-        mouth = small[:, :, 28:60, 8:56].unflatten(0, (batch, frames)) * 2 - 1
+        mouth = small[:, :, 28:60, 8:56].reshape(batch, frames, 3, 32, 48) * 2 - 1
         stacked = torch.cat([mouth[:, i : frames - WINDOW + 1 + i] for i in range(WINDOW)], 2)
         found = self.seen_head(self.seen(stacked.flatten(0, 1)))
-        return F.normalize(found, dim=-1).unflatten(0, (batch, -1))
+        return unit(found).view(batch, -1, 64)
 
     def listen(self, audio: Tensor, frames: int) -> Tensor:
         """[B, frames-4, 64] from audio [B, N] f32 at 16 kHz."""
         mel = F.pad(self._mel(audio), (0, 4 * _HEARD))
         cuts = mel.unfold(-1, _HEARD, _COLUMNS)[:, :, : frames - WINDOW + 1].transpose(1, 2)
         found = self.heard(cuts.flatten(0, 1))
-        return F.normalize(found, dim=-1).unflatten(0, (len(audio), -1))
+        return unit(found).view(len(audio), -1, 64)
 
     def _mel(self, audio: Tensor) -> Tensor:
         window, bank = self.get_buffer("window"), self.get_buffer("bank")
@@ -114,10 +114,10 @@ def train(tape: Tape, minutes: float, device: str, renderer: Renderer = render) 
             batch = make_batch(bank, draw, clips, frames)
             with torch.no_grad():
                 small = F.interpolate(batch.video(128, renderer).flatten(0, 1), size=(64, 64), mode="area")
-            stock.append((small.unflatten(0, (clips, frames)).half(), batch.audio))
+            stock.append((small.view(clips, frames, 3, 64, 64).half(), batch.audio))
             del stock[:-kept]
         video, audio = stock[int(torch.randint(len(stock), ()))]
-        pictures = judges.blurred(video.flatten(0, 1).float(), draw.device_rng).unflatten(0, (clips, frames))
+        pictures = judges.blurred(video.flatten(0, 1).float(), draw.device_rng).view(video.shape)
         return contrast(judge, pictures, augment(audio, draw.device_rng))
 
     for step, value in judges.train(judge, loss, minutes, 1.5e-3):
@@ -134,6 +134,11 @@ def contrast(judge: SyncJudge, video: Tensor, audio: Tensor) -> Tensor:
     scores = scores.masked_fill(near, -1e4)
     truth = moment.expand(len(scores), -1)
     return (F.cross_entropy(scores, truth) + F.cross_entropy(scores.transpose(1, 2), truth)) / 2
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Scaled to length 1 along the last dimension."""
+    return F.normalize(vectors, dim=-1)
 
 
 def _conv(before: int, after: int) -> tuple[nn.Module, ...]:
