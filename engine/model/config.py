@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 
-from lora_repository.finding import problem
+from engine import codes
 from lora_repository.i18n import _
 
 PATCH: Final = 2
@@ -73,12 +74,17 @@ class DiTConfig:
     """From clip 1 on, the first generated latent frame replaces the picture as reference (SPEC section 1, AAS)."""
 
     def __post_init__(self) -> None:
-        _require(self.dim % self.num_heads == 0, "num_heads", self.num_heads, f"a divisor of dim {self.dim}")
-        _require(self.head_dim % 2 == 0, "num_heads", self.num_heads, "an even width per head")
-        _require(self.dim % AUDIO_BRANCH == 0, "dim", self.dim, f"a multiple of {AUDIO_BRANCH}")
-        _require(self.freq_dim % 2 == 0, "freq_dim", self.freq_dim, "an even number")
-        inside = all(0 <= layer < self.num_layers for layer in self.audio_inject_layers)
-        _require(inside, "audio_inject_layers", self.audio_inject_layers, f"layers below {self.num_layers}")
+        """Raises ValueError for sizes that do not go together."""
+        sizes = [(field.name, getattr(self, field.name)) for field in fields(self) if field.type == "int"]
+        for name, size in sizes:
+            _require(isinstance(size, int) and size > 0, name, size, _("a whole number above 0"))
+        _require(self.dim % self.num_heads == 0, "num_heads", self.num_heads, f"{self.dim} / n")
+        _require(self.head_dim % 2 == 0, "num_heads", self.num_heads, f"{self.dim} / 2n")
+        _require(self.dim % AUDIO_BRANCH == 0, "dim", self.dim, f"{AUDIO_BRANCH}n")
+        _require(self.freq_dim % 2 == 0, "freq_dim", self.freq_dim, "2n")
+        layers = self.audio_inject_layers
+        inside = all(isinstance(layer, int) and 0 <= layer < self.num_layers for layer in layers)
+        _require(inside, "audio_inject_layers", layers, f"0..{self.num_layers - 1}")
 
     @property
     def head_dim(self) -> int:
@@ -95,40 +101,46 @@ class DiTConfig:
         return 2 * y * x + (y // 2) * (x // 2) + 4 * (y // 4) * (x // 4)
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any], shapes: Mapping[str, Sequence[int]] | None = None) -> DiTConfig:
+    def from_json(
+        cls,
+        document: Mapping[str, Any],
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        path: str | Path = "config.json",
+    ) -> DiTConfig:
         """The config of a checkpoint; `shapes` maps tensor names to shapes and fills in what upstream leaves out.
 
-        Raises `Problem` MODEL001 for a key that nobody knows and MODEL002 for a value that is not implemented.
+        Raises `Problem` RUN012, naming `path`, for a key that nobody knows or a value that is not implemented.
         """
-        known = {field.name for field in fields(cls)}
-        values: dict[str, Any] = {}
-        for key, value in document.items():
-            if key in known:
-                values[key] = tuple(value) if isinstance(value, list) else value
-            elif key in _REQUIRED:
-                found = list(value) if isinstance(value, tuple) else value
-                _require(found == _REQUIRED[key], key, value, str(_REQUIRED[key]))
-            elif key not in _IRRELEVANT:
-                raise _unknown(key, known)
-        for key, (tensor, axis, usual) in _FROM_SHAPES.items():
-            shape = None if shapes is None else shapes.get(tensor)
-            values.setdefault(key, usual if shape is None else int(shape[axis]))
-        return cls(**values)
+        try:
+            return cls(**_values(document, shapes or {}))
+        except (TypeError, ValueError) as fault:
+            raise codes.CHECKPOINT_CONFIG.problem(
+                path=str(path), folder=str(Path(path).parent), reason=fault
+            ) from fault
+
+
+def _values(document: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    known = {field.name for field in fields(DiTConfig)}
+    values: dict[str, Any] = {}
+    for key, value in document.items():
+        if key in known:
+            values[key] = tuple(value) if isinstance(value, list) else value
+        elif key in _REQUIRED:
+            _require(value == _REQUIRED[key], key, value, str(_REQUIRED[key]))
+        elif key not in _IRRELEVANT:
+            raise ValueError(_unknown(key, known))
+    for key, (tensor, axis, usual) in _FROM_SHAPES.items():
+        values.setdefault(key, int(shapes[tensor][axis]) if tensor in shapes else usual)
+    return values
 
 
 def _require(holds: bool, key: str, found: object, expected: str) -> None:
     if not holds:
-        message = _("config.json of the model: {key} is {found}, expected {expected}")
-        raise problem("MODEL002", message.format(key=key, found=found, expected=expected), _fix())
+        raise ValueError(_("{key} is {found}, expected {expected}").format(key=key, found=found, expected=expected))
 
 
-def _unknown(key: str, known: set[str]) -> Exception:
+def _unknown(key: str, known: set[str]) -> str:
     near = get_close_matches(key, [*known, *_REQUIRED], n=1)
-    message = _("config.json of the model has the unknown key {key}").format(key=key)
     if near:
-        message += _("; the nearest known key is {near}").format(near=near[0])
-    return problem("MODEL001", message, _fix())
-
-
-def _fix() -> str:
-    return _("Restore config.json from the model's own download; this engine runs Wan2.2-S2V models.")
+        return _("unknown key {key}; the nearest known one is {near}").format(key=key, near=near[0])
+    return _("unknown key {key}").format(key=key)
