@@ -104,6 +104,11 @@ EMBEDDED_INCOMPLETE: Final = Code(
     N_("The embedded model lacks {missing}: the installation is not whole."),
     N_("pip install --force-reinstall 'liveavatar-tui[engine]'"),
 )
+WEIGHTS_UNFIT: Final = Code(
+    "RUN017",
+    N_("The weights in {path} do not fit the model: {differences}."),
+    N_("Fetch them again: hf download Wan-AI/Wan2.2-S2V-14B --local-dir {folder}"),
+)
 
 # --- portrait and speech
 IMAGE_MISSING: Final = Code(
@@ -120,6 +125,11 @@ IMAGE_UNSUITED: Final = Code(
     "RUN022",
     N_("{reason}"),
     N_("Turn it into the nearest avatar: --avatarise"),
+)
+IMAGE_TOO_SMALL: Final = Code(
+    "RUN023",
+    N_("The portrait {path} is too small: {found} pixels, and each side needs {least}."),
+    N_("Give a larger picture of the person: --image FILE"),
 )
 AUDIO_MISSING: Final = Code(
     "RUN025",
@@ -191,6 +201,11 @@ LIBRARY_MISSING: Final = Code(
     "RUN050",
     N_("The Python package {name}, which the engine needs, is not installed."),
     N_("pip install 'liveavatar-tui[engine]'"),
+)
+VIDEO_UNWRITABLE: Final = Code(
+    "RUN051",
+    N_("The video {path} cannot be written: {reason}."),
+    N_("Give a folder that you may write to: --output DIR"),
 )
 UNEXPECTED: Final = Code(
     "RUN099",
