@@ -55,7 +55,8 @@ def _flatten(picture: Image.Image) -> Image.Image:
 def cover(picture: Image.Image, height: int, width: int) -> Image.Image:
     """Scaled so that it fills `height` x `width` exactly, what is over cut off evenly on both sides."""
     scale = max(height / picture.height, width / picture.width)
-    cut_x, cut_y = (picture.width - width / scale) / 2, (picture.height - height / scale) / 2
+    cut_x = max(0.0, (picture.width - width / scale) / 2)
+    cut_y = max(0.0, (picture.height - height / scale) / 2)
     box = (cut_x, cut_y, picture.width - cut_x, picture.height - cut_y)
     return picture.resize((width, height), Image.Resampling.BILINEAR, box=box)
 
