@@ -6,6 +6,7 @@ and the inputs' own files, never weights; imports no torch.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,16 +97,24 @@ def prove_stack(adapters: tuple[Path, ...], layout: CheckpointLayout) -> tuple[P
     if not adapters:
         return ()
     dit, t5 = base_tables(layout)
-    proofs = [prove(path, dit, t5) for path in adapters]
+    proofs = [prove(_followed(path), dit, t5) for path in adapters]
     while proofs[0].base_adapter is not None:
         base = _base_of(proofs[0])
         if base.resolve() in {proof.path.resolve() for proof in proofs}:
             break
-        proofs.insert(0, prove(base, dit, t5))
+        proofs.insert(0, prove(_followed(base), dit, t5))
     errors = tuple(finding for proof in proofs for finding in proof.errors)
     if errors:
         raise Refused(errors)
     return tuple(proofs)
+
+
+def _followed(path: Path) -> Path:
+    """Where a link such as `latest` leads at this moment: a switch in the middle must not mix two versions.
+
+    A link that leads nowhere is kept, so that the proof can say so.
+    """
+    return Path(os.path.realpath(path)) if os.path.exists(path) else path  # noqa: PTH110  # a refusal is no exception
 
 
 def _base_of(proof: Proof) -> Path:
