@@ -1,0 +1,146 @@
+"""The way of a frame, read top to bottom: prompt, portrait and speech become a condition, noise held to it becomes
+latents, latents become blocks of frames, one after another, as fast as they are made.
+
+Knows no file format, no job and no adapter. Nothing grows with the length of the speech: a block is handed out and
+forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.audio import AudioFeatures
+from engine.conditioning import STILL_FRAMES, UPSTREAM_STILL_FRAMES, Condition, encode_still, make_condition
+from engine.image import prepare
+from engine.media import upstream_clips
+from engine.model.vae import WanVae
+from engine.model.vae_parts import VaeState
+from engine.randomness import CounterDraws, UpstreamDraws
+from engine.rollout import LatentBlock, rollout
+from engine.spec import BLOCKS_PER_CLIP, FRAMES_PER_BLOCK, FRAMES_PER_CLIP
+
+if TYPE_CHECKING:
+    from engine.load import Models
+
+PRIMING_LATENTS: Final = 7
+"""Latents of the still that the decoder sees before the video, as upstream's pipeline of five GPUs does."""
+DROPPED_FRAMES: Final = 3
+"""Frames at the start that upstream leaves out: its pictures then run 120 ms ahead of their sound."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a video is made from. `height` x `width` in pixels; `blocks` of 12 frames each."""
+
+    prompt: str
+    image: Path
+    audio: Path
+    height: int
+    width: int
+    blocks: int
+    parity: bool = False
+    """Upstream's single-GPU script in its offline mode, flaws included (SPEC section 12)."""
+
+    @property
+    def frames(self) -> int:
+        """Frames of the whole video."""
+        return self.blocks * FRAMES_PER_BLOCK - (DROPPED_FRAMES if self.parity else 0)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The inputs as the models see them: `picture` [1, 3, 1, H, W], `still` its latents [1, z, F, h, w]."""
+
+    inputs: Inputs
+    picture: Tensor
+    still: Tensor
+    condition: Condition
+    speech: AudioFeatures
+
+
+@dataclass(frozen=True)
+class FrameBlock:
+    """Consecutive frames [T, H, W, 3], RGB: twelve, or in parity mode a clip of 45 or 48."""
+
+    index: int
+    frames: NDArray[np.uint8]
+
+
+def upstream_blocks(models: Models, audio: Path, num_clip: int | None = None) -> int:
+    """Blocks that upstream makes of a speech: whole clips, the last one partly or wholly silent."""
+    clips = upstream_clips(AudioFeatures(models.audio, audio).vectors)
+    return BLOCKS_PER_CLIP * (clips if num_clip is None else min(clips, num_clip))
+
+
+@torch.no_grad()
+def set_scene(models: Models, inputs: Inputs) -> Scene:
+    """Read prompt, portrait and speech; everything that is computed once a video."""
+    weight = models.vae.conv1.weight
+    picture = prepare(inputs.image, inputs.height, inputs.width, parity=inputs.parity).to(weight.device)
+    still = encode_still(models.vae, picture, UPSTREAM_STILL_FRAMES if inputs.parity else STILL_FRAMES)
+    condition = make_condition(models.dit, still, models.text.encode(inputs.prompt))
+    speech = AudioFeatures(models.audio, inputs.audio, blocks=inputs.blocks, whole=inputs.parity)
+    return Scene(inputs, picture, still, condition, speech)
+
+
+def generate(models: Models, scene: Scene, *, steps: int = 4, seed: int = 420) -> Iterator[FrameBlock]:
+    """Blocks of frames, in order. The same scene, steps and seed give the same frames on the same machine."""
+    for index, video in enumerate(generate_video(models, scene, steps=steps, seed=seed)):
+        yield FrameBlock(index, to_pixels(video))
+
+
+def generate_video(models: Models, scene: Scene, *, steps: int, seed: int) -> Iterator[Tensor]:
+    """As `generate`, as tensors [1, 3, T, H, W] near [-1, 1]."""
+    if scene.inputs.parity:
+        draws = UpstreamDraws(seed, steps)
+        blocks = rollout(models.dit, scene.condition, scene.speech, draws, steps, anchor_update=False, rounded=True)
+        return _clips_as_upstream(models.vae, scene, blocks)
+    return _stream(models.vae, scene, rollout(models.dit, scene.condition, scene.speech, CounterDraws(seed), steps))
+
+
+@torch.no_grad()
+def _stream(vae: WanVae, scene: Scene, blocks: Iterable[LatentBlock]) -> Iterator[Tensor]:
+    """Decode each block as it comes, going on from the still. Frame k of the video shows frame k of the speech."""
+    state = _primed(vae, scene.still[:, :, :PRIMING_LATENTS])
+    for block in blocks:
+        yield vae.decode(block.latents, state)[0]
+
+
+@torch.no_grad()
+def _clips_as_upstream(vae: WanVae, scene: Scene, blocks: Iterable[LatentBlock]) -> Iterator[Tensor]:
+    """Clip by clip: encode the last 365 frames anew, decode them and the clip from scratch, keep what is new."""
+    past = scene.picture.expand(-1, -1, UPSTREAM_STILL_FRAMES, -1, -1)
+    motion = scene.still
+    stream = iter(blocks)
+    for clip in range(scene.inputs.blocks // BLOCKS_PER_CLIP):
+        latents = torch.cat([block.latents for block in islice(stream, BLOCKS_PER_CLIP)], dim=2)
+        if clip > 0:
+            motion = vae.encode(past, frames_per_pass=FRAMES_PER_CLIP)
+        video = vae.decode(latents, _primed(vae, motion))[0]
+        video = video if clip > 0 else video[:, :, DROPPED_FRAMES:]
+        past = torch.cat((past, video), dim=2)[:, :, -UPSTREAM_STILL_FRAMES:]
+        yield video
+
+
+def _primed(vae: WanVae, latents: Tensor) -> VaeState:
+    """A decoder that has just shown these latents; its frames are not wanted."""
+    state = VaeState()
+    for part in torch.split(latents, PRIMING_LATENTS, dim=2):
+        vae.decode(part, state)
+    return state
+
+
+def to_pixels(video: Tensor) -> NDArray[np.uint8]:
+    """[1, 3, T, H, W] in [-1, 1] -> [T, H, W, 3], cut off to 0..255 and truncated, as upstream writes them."""
+    scaled = (video[0].float().clamp(-1, 1) + 1) / 2 * 255
+    pixels: NDArray[np.uint8] = scaled.to(torch.uint8).permute(1, 2, 3, 0).contiguous().cpu().numpy()
+    return pixels
