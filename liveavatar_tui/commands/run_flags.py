@@ -94,11 +94,12 @@ def with_run_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(RunFlags(**mine), **given)
 
     own = get_type_hints(command, include_extras=True)
-    flags = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
-        for f in fields(RunFlags)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    rest = list(inspect.signature(command).parameters.values())[1:]
+    parameters = [
+        *(p.replace(kind=keyword, annotation=own[p.name]) for p in rest),
+        *(inspect.Parameter(f.name, keyword, default=f.default, annotation=hints[f.name]) for f in fields(RunFlags)),
     ]
-    rest = [p.replace(annotation=own[p.name]) for p in list(inspect.signature(command).parameters.values())[1:]]
-    whole.__signature__ = inspect.Signature([*flags, *rest])  # type: ignore[attr-defined]
-    whole.__annotations__ = {p.name: p.annotation for p in (*flags, *rest)}
+    whole.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    whole.__annotations__ = {p.name: p.annotation for p in parameters}
     return whole
