@@ -6,6 +6,7 @@ Knows nothing of motion or pixels. Training and held-out identities come from di
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 import torch
@@ -185,11 +186,22 @@ def sample(count: int, rng: torch.Generator) -> Identity:
     return Identity(values, hair_index, background_index, cloth_index)
 
 
-def neutral_range() -> tuple[Tensor, Tensor]:
-    """Lowest and highest `values` [WIDTH] that `sample` can draw: the borders of the family."""
-    low = [0.0] * (3 * len(COLOURS)) + [low for low, _ in RANGES.values()] + [0.0] * len(CHANCES)
-    high = [1.0] * (3 * len(COLOURS)) + [high for _, high in RANGES.values()] + [1.0] * len(CHANCES)
-    return torch.tensor(low), torch.tensor(high)
+@dataclass(frozen=True)
+class Family:
+    """The borders of what `sample` can draw: `low` and `high` of each of the values, [WIDTH], and which are 0 or 1."""
+
+    low: Tensor
+    high: Tensor
+    is_switch: Tensor
+
+
+@cache
+def family() -> Family:
+    """Of all avatars, on the CPU."""
+    colours, switches = 3 * len(COLOURS), len(CHANCES)
+    low = [0.0] * colours + [low for low, _high in RANGES.values()] + [0.0] * switches
+    high = [1.0] * colours + [high for _low, high in RANGES.values()] + [1.0] * switches
+    return Family(torch.tensor(low), torch.tensor(high), torch.arange(WIDTH) >= WIDTH - switches)
 
 
 def _uniform(count: int, rng: torch.Generator, low: float, high: float, *width: int) -> Tensor:

@@ -19,9 +19,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 Judge = TypeVar("Judge", bound=nn.Module)
 
 
-def save(judge: nn.Module, name: str) -> Path:
+def save(judge: nn.Module, name: str, path: Path | None = None) -> Path:
     """Write the weights as f16 safetensors, beside and renamed."""
-    path = WEIGHTS / f"{name}.safetensors"
+    path = path or WEIGHTS / f"{name}.safetensors"
     path.parent.mkdir(exist_ok=True)
     beside = path.with_suffix(".tmp")
     save_file({key: value.detach().cpu().half().contiguous() for key, value in judge.state_dict().items()}, beside)
@@ -29,12 +29,13 @@ def save(judge: nn.Module, name: str) -> Path:
     return path
 
 
-def load(judge: Judge, name: str) -> Judge:
-    """Fill `judge` with the weights of `name` and make it ready to judge."""
-    path = WEIGHTS / f"{name}.safetensors"
+def load(judge: Judge, name: str, path: Path | None = None) -> Judge:
+    """Fill `judge` with the weights of `name` and make it ready to judge. Raises Problem AVATAR010."""
+    path = path or WEIGHTS / f"{name}.safetensors"
     if not path.is_file():
-        message = _("The judge {name} has no weights at {path}.").format(name=name, path=path)
-        raise problem("AVATAR010", message, f"python -m engine.embedded.metrics.{name} --train --minutes 3")
+        module = type(judge).__module__
+        message = _("The network {name} has no weights at {path}.").format(name=name, path=path)
+        raise problem("AVATAR010", message, f"python -m {module} --train --minutes 3")
     judge.load_state_dict({key: value.float() for key, value in load_file(path).items()})
     return judge.eval().requires_grad_(False)
 

@@ -48,5 +48,5 @@ def _gap(points: list[object]) -> float:
         point = points[index]
         return np.array([point.x, point.y])  # type: ignore[attr-defined]
 
-    eyes = np.linalg.norm(place(_EYES[0]) - place(_EYES[1]))
-    return float(np.linalg.norm(place(_LOWER_LIP) - place(_UPPER_LIP)) / max(eyes, 1e-6))
+    eyes = float(np.linalg.norm(place(_EYES[0]) - place(_EYES[1])))
+    return float(np.linalg.norm(place(_LOWER_LIP) - place(_UPPER_LIP))) / max(eyes, 1e-6)
