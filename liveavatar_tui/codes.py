@@ -5,10 +5,18 @@ One table, as `engine.codes` is for a run (RUN) and `lora_repository.codes` for 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from engine.codes import Code
+from lora_repository.finding import Finding, Severity
 from lora_repository.i18n import N_
+
+
+def warning(code: Code, *, path: str | None = None, **facts: object) -> Finding:
+    """The row as a finding that does not stop a launch."""
+    return replace(code.finding(path=path, **facts), severity=Severity.WARNING)
+
 
 # --- settings
 SETTINGS_UNREADABLE: Final = Code(
@@ -57,4 +65,41 @@ JOB_ELSEWHERE: Final = Code(
     "JOB004",
     N_("The job {name} runs on {host}, not here."),
     N_("Cancel it there: ssh {host} liveavatar-tui jobs cancel {name}"),
+)
+
+# --- preflight
+CROPPED: Final = Code(
+    "PRE001",
+    N_("{share} of the portrait {path} is cut off: sides are multiples of {step}."),
+    N_("Crop it around the face first, or choose another --size"),
+)
+SPEECH_CUT: Final = Code(
+    "PRE002",
+    N_("With {clips} clips only {heard} s of the {seconds} s of {path} are spoken."),
+    N_("--num-clip {needed}, or leave --num-clip away: the video is then as long as the speech"),
+)
+STEPS_UNTRAINED: Final = Code(
+    "PRE003",
+    N_("{steps} denoising steps are asked for; the model was distilled for {trained}."),
+    N_("--sample-steps {trained}"),
+)
+PLACE_UNWRITABLE: Final = Code(
+    "PRE010",
+    N_("No job can be written to {path}: {reason}."),
+    N_("Name another folder under jobs.folder in config.yaml, or: mkdir -p {path}"),
+)
+PLACE_FULL: Final = Code(
+    "PRE011",
+    N_("{path} has {free} free; this run may write {need}."),
+    N_("Make room there, or name another folder under jobs.folder in config.yaml"),
+)
+NO_ROOM: Final = Code(
+    "PRE020",
+    N_("It does not fit: {need} are needed on {name}, {free} are free. The largest part: {part}, {size}."),
+    N_("Choose a smaller --size, --offload-model True, or end other programs"),
+)
+LITTLE_ROOM: Final = Code(
+    "PRE021",
+    N_("It barely fits: {need} are needed on {name}, {free} are free."),
+    N_("End other programs before the start, or choose a smaller --size"),
 )

@@ -1,0 +1,27 @@
+"""The numbers of a run: those that no run can have, and those that run and disappoint."""
+
+from __future__ import annotations
+
+from engine.resolving import check_values
+from engine.spec import RunSpec
+from liveavatar_tui import codes
+from liveavatar_tui.preflight.report import Examined, examined
+from lora_repository.finding import Finding, Problem
+from lora_repository.i18n import _
+
+TRAINED_STEPS = 4
+"""The distilled model knows the noise levels of four steps; other numbers ask it for levels it has not seen."""
+
+
+def check_arguments(spec: RunSpec) -> tuple[Examined, int | None]:
+    """The pixel area that `size` allows, None when the numbers cannot be used."""
+    title = _("settings")
+    value = _("{steps} steps, size {size}, seed {seed}").format(steps=spec.sample_steps, size=spec.size, seed=spec.seed)
+    try:
+        check_values(spec)
+    except Problem as refusal:
+        return examined("settings", title, value, findings=[refusal.finding]), None
+    findings: list[Finding] = []
+    if spec.sample_steps != TRAINED_STEPS:
+        findings.append(codes.warning(codes.STEPS_UNTRAINED, steps=spec.sample_steps, trained=TRAINED_STEPS))
+    return examined("settings", title, value, findings=findings), spec.area()

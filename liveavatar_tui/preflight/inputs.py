@@ -1,0 +1,94 @@
+"""Portrait and speech: can they be read, what will be seen of the one, and how much of the other will be heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from engine.media import SIDE_STEP, blocks_for, size_for
+from engine.sources import Portrait, read_portrait, read_speech
+from engine.spec import BLOCKS_PER_CLIP, FPS, FRAMES_PER_BLOCK, FRAMES_PER_CLIP, RunSpec
+from liveavatar_tui import codes
+from liveavatar_tui.preflight.report import Examined, examined
+from liveavatar_tui.quantities import span_text
+from lora_repository.finding import Finding, Problem
+from lora_repository.i18n import _
+
+CROPPED_MUCH = 0.2
+"""A portrait of which more than this share is cut off is worth a word: a face near the edge would be cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """What comes out: sides in pixels, length in blocks of 12 frames."""
+
+    width: int
+    height: int
+    blocks: int
+
+    @property
+    def frames(self) -> int:
+        return self.blocks * FRAMES_PER_BLOCK
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / FPS
+
+
+def check_portrait(spec: RunSpec, area: int | None) -> tuple[Examined, tuple[int, int] | None]:
+    """Is it a picture, and what of it is seen; height and width of the video where both are known."""
+    title, path = _("portrait"), Path(spec.image)
+    try:
+        portrait = read_portrait(path)
+    except Problem as refusal:
+        return examined("portrait", title, path.name, findings=[refusal.finding]), None
+    pixels = f"{portrait.width}x{portrait.height}"
+    if area is None:
+        return examined("portrait", title, path.name, pixels), None
+    height, width = size_for(portrait.height, portrait.width, area)
+    cut_x, cut_y = cropped(portrait, height, width)
+    detail = _("{pixels}, scaled to {video}").format(pixels=pixels, video=f"{width}x{height}")
+    if max(cut_x, cut_y) >= 0.005:
+        sides = _("left and right") if cut_x > cut_y else _("top and bottom")
+        detail += _("; {share:.0%} is cut off, {sides}").format(share=max(cut_x, cut_y), sides=sides)
+    findings = [_cut_much(path, max(cut_x, cut_y))] if max(cut_x, cut_y) > CROPPED_MUCH else []
+    return examined("portrait", title, path.name, detail, findings), (height, width)
+
+
+def cropped(portrait: Portrait, height: int, width: int) -> tuple[float, float]:
+    """Shares of the picture's width and height that are cut off when it fills `height` x `width`."""
+    scale = max(height / portrait.height, width / portrait.width)
+    return 1 - width / scale / portrait.width, 1 - height / scale / portrait.height
+
+
+def _cut_much(path: Path, share: float) -> Finding:
+    return codes.warning(codes.CROPPED, path=str(path), share=f"{share:.0%}", step=SIDE_STEP)
+
+
+def check_speech(spec: RunSpec) -> tuple[Examined, int | None]:
+    """Can it be heard, and is any of it cut off; the video's length in blocks."""
+    title, path = _("speech"), Path(spec.audio)
+    try:
+        speech = read_speech(path)
+    except Problem as refusal:
+        return examined("speech", title, path.name, findings=[refusal.finding]), None
+    wanted, blocks = blocks_for(speech.seconds), blocks_for(speech.seconds, spec.num_clip)
+    detail = _("{spoken}, {clips} clips of 1.92 s; the video lasts {lasts}").format(
+        spoken=span_text(speech.seconds),
+        clips=ceil(blocks / BLOCKS_PER_CLIP),
+        lasts=span_text(blocks * FRAMES_PER_BLOCK / FPS),
+    )
+    findings = []
+    if blocks < wanted:
+        findings.append(
+            codes.warning(
+                codes.SPEECH_CUT,
+                path=str(path),
+                clips=spec.num_clip,
+                heard=f"{blocks * FRAMES_PER_BLOCK / FPS:.1f}",
+                seconds=f"{speech.seconds:.1f}",
+                needed=ceil(speech.seconds * FPS / FRAMES_PER_CLIP),
+            )
+        )
+    return examined("speech", title, path.name, detail, findings), blocks
