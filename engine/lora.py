@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from safetensors import safe_open
@@ -43,12 +42,12 @@ class ActiveWeights:
     """Mutable: the one writer of a model's adapted weights. Storage stays where it is, so compiled code stays valid.
 
     The base stays pristine without a second copy in memory: a linear that no adapter has touched is its own original, a
-    touched one is read again with `reread`, which returns a parameter's stored tensor by its name.
+    touched one is read again from `stored`, the checkpoint's tensors by their names.
     """
 
-    def __init__(self, model: nn.Module, reread: Callable[[str], Tensor]) -> None:
+    def __init__(self, model: nn.Module, stored: Mapping[str, Tensor]) -> None:
         self._model = model
-        self._reread = reread
+        self._stored = stored
         self._touched: set[str] = set()
 
     @torch.no_grad()
@@ -61,7 +60,7 @@ class ActiveWeights:
             for module in linears:
                 name = f"{module}.weight"
                 weight = self._model.get_parameter(name)
-                base = self._reread(name).to(weight) if module in self._touched else weight
+                base = self._stored[name].to(weight) if module in self._touched else weight
                 self._touched.add(module)
                 weight.copy_(materialise(base, deltas_of(module)))
         self._touched = wanted
@@ -81,23 +80,3 @@ def _opened(parts: Sequence[PartProof]) -> Iterator[Callable[[str], Iterator[Del
                     yield Delta(file.get_tensor(pair.key_a), file.get_tensor(pair.key_b), part.strength)
 
         yield deltas_of
-
-
-class StoredWeights:
-    """Reads single tensors of a checkpoint again, by name, from its `.safetensors` shards or its `.pth` file."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._files = files
-
-    def __call__(self, name: str) -> Tensor:
-        """The stored tensor, on the CPU and in its stored type; raises KeyError for a name that no file holds."""
-        for path in self._files:
-            if path.suffix == ".safetensors":
-                with safe_open(path, framework="pt") as shard:
-                    found: Tensor | None = shard.get_tensor(name) if name in set(shard.keys()) else None
-            else:
-                table: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-                found = table.get(name)
-            if found is not None:
-                return found
-        raise KeyError(name)

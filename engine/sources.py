@@ -9,20 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from engine import codes
 from engine.codes import Code
 from engine.job_folder import reason
+from engine.speech import measure, read_mono
 from lora_repository.i18n import _
-
-if TYPE_CHECKING:
-    import av
 
 _TURNED: Final = frozenset({5, 6, 7, 8})
 """Orientations of EXIF tag 274 that swap width and height."""
 _ORIENTATION: Final = 274
-_MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,37 +57,10 @@ def read_portrait(path: Path) -> Portrait:
 
 
 def read_speech(path: Path) -> Speech:
-    """Decode the first sound and measure the length; raises Problem RUN025, RUN026, RUN027, RUN028."""
-    import av
-
+    """Decode the sound to its end, an hour in some seconds; raises Problem RUN025, RUN026, RUN027, RUN028."""
     with _explained(path, codes.AUDIO_MISSING, codes.AUDIO_UNREADABLE):
-        try:
-            # Absolute: a name such as `concat:a` would be taken for a protocol.
-            with av.open(str(path.absolute())) as container:
-                seconds = _length(container, path)
-        except av.FFmpegError as fault:
-            if isinstance(fault, OSError):
-                raise
-            raise codes.AUDIO_UNREADABLE.problem(path=str(path), reason=fault.strerror.lower()) from fault
-    if seconds <= 0:
-        raise codes.AUDIO_EMPTY.problem(path=str(path))
-    return Speech(path, seconds)
-
-
-def _length(container: av.container.InputContainer, path: Path) -> float:
-    """Seconds of the first sound track; by its packets where no header says it."""
-    if not container.streams.audio:
-        raise codes.AUDIO_UNREADABLE.problem(path=str(path), reason=_("it has no sound track"))
-    track = container.streams.audio[0]
-    if next(container.decode(track), None) is None:
-        return 0.0
-    if track.duration is not None and track.time_base is not None:
-        return float(track.duration * track.time_base)
-    if container.duration is not None:
-        return float(container.duration) / _MICROSECONDS
-    container.seek(0)
-    packets = (packet for packet in container.demux(track) if packet.pts is not None and packet.time_base is not None)
-    return max((float((packet.pts + (packet.duration or 0)) * packet.time_base) for packet in packets), default=0.0)
+        path.open("rb").close()
+    return Speech(path, measure(read_mono(path), path).seconds)
 
 
 @contextmanager

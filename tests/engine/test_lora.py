@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from engine.lora import ActiveWeights, Delta, StoredWeights, materialise
+from engine.lora import ActiveWeights, Delta, materialise
 from engine.model.config import DiTConfig
 from engine.model.dit import DiT
+from engine.weights import Weights
 from lora_repository.base import BaseTable
 from lora_repository.proof import PartProof, prove
 
@@ -86,7 +87,7 @@ def little(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Little, Acti
     torch.manual_seed(1)
     model = Little().to(request.param)
     save_file(bits(model), tmp_path / "base.safetensors")
-    return model, ActiveWeights(model, StoredWeights([tmp_path / "base.safetensors"]))
+    return model, ActiveWeights(model, Weights.open([tmp_path / "base.safetensors"]))
 
 
 def test_the_merge_equals_upstreams_to_the_last_bit(tmp_path: Path) -> None:
@@ -97,11 +98,7 @@ def test_the_merge_equals_upstreams_to_the_last_bit(tmp_path: Path) -> None:
     model.load_state_dict(known, strict=False)
     before = bits(model)
     lora = contract(tmp_path / "lora", load_file(GOLDENS / "lora_tiny.safetensors"), said["rank"], said["alpha"])
-
-    def never(name: str) -> Tensor:
-        raise AssertionError(name)
-
-    assert ActiveWeights(model, never).apply(parts_of(lora, model)) == said["n_target_modules"] == 52
+    assert ActiveWeights(model, {}).apply(parts_of(lora, model)) == said["n_target_modules"] == 52
     after = bits(model)
     assert sorted(name for name in after if not torch.equal(after[name], before[name])) == sorted(
         said["changed_weights"]
@@ -178,16 +175,6 @@ def test_a_swap_that_breaks_off_can_be_undone(little: tuple[Little, ActiveWeight
         active.apply([wrong])
     active.apply([])
     assert same(bits(model), base)
-
-
-def test_stored_weights_are_found_in_shards_and_in_a_pth(tmp_path: Path) -> None:
-    save_file({"a": torch.ones(2)}, tmp_path / "1.safetensors")
-    save_file({"b": torch.zeros(3)}, tmp_path / "2.safetensors")
-    torch.save({"c": torch.arange(4)}, tmp_path / "3.pth")
-    stored = StoredWeights([tmp_path / name for name in ("1.safetensors", "2.safetensors", "3.pth")])
-    assert torch.equal(stored("b"), torch.zeros(3)) and torch.equal(stored("c"), torch.arange(4))
-    with pytest.raises(KeyError, match="nowhere"):
-        stored("nowhere")
 
 
 @settings(max_examples=30)

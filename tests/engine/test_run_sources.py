@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import wave
 from pathlib import Path
 
 import av
@@ -75,7 +76,7 @@ def test_a_speech_is_as_long_as_it_lasts(tmp_path: Path, name: str, codec: str) 
     with av.open(str(tmp_path / name), "w") as container:
         track = container.add_stream(codec, rate=16_000)
         track.layout = "mono"
-        samples = np.zeros((1, 40_000), dtype=np.int16)
+        samples = np.random.default_rng(0).normal(0, 3000, (1, 40_000)).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
         frame.sample_rate = 16_000
         resampler = av.AudioResampler(format=track.format, layout="mono", rate=16_000, frame_size=track.frame_size or 0)
@@ -86,6 +87,13 @@ def test_a_speech_is_as_long_as_it_lasts(tmp_path: Path, name: str, codec: str) 
 
 def test_a_speech_without_a_sample(tmp_path: Path) -> None:
     assert refused(read_speech, tone(tmp_path / "empty.wav", 0)).code in ("RUN026", "RUN027")
+
+
+def test_silence_is_no_speech(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "silence.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(32_000))
+    assert refused(read_speech, tmp_path / "silence.wav").code == "RUN027"
 
 
 def test_a_missing_speech(tmp_path: Path) -> None:
