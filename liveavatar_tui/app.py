@@ -1,0 +1,140 @@
+"""The full-screen app: registers the three places, the themes and the keys, and holds the terminal in good order.
+
+Knows no use-case: screens do the work. Started by `run_app`; nothing here imports torch, Pillow or numpy.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.command import CommandInput, CommandPalette
+from textual.filter import LineFilter
+from textual.screen import Screen
+
+from liveavatar_tui import keymap
+from liveavatar_tui.catalogue import Catalogue
+from liveavatar_tui.messages import GenerateWith, OpenJob, RepeatJob
+from liveavatar_tui.proving import prover_for
+from liveavatar_tui.screens.repository import RepositoryScreen
+from liveavatar_tui.settings import Settings
+from liveavatar_tui.terminal.guard import TerminalGuard
+from liveavatar_tui.terminal.line_filter import ControlFilter
+from liveavatar_tui.theme import DARK, THEMES
+from lora_repository.i18n import _
+
+
+class QuietPalette(CommandPalette):
+    """Textual's palette without a blinking cursor: an idle terminal is sent nothing."""
+
+    def on_mount(self) -> None:
+        self.query_one(CommandInput).cursor_blink = False
+
+
+class LiveAvatarApp(App[int]):
+    """`host` stands in the title bar; None asks the system."""
+
+    TITLE = "Live Avatar"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.APP)
+    DEFAULT_MODE = "versions"
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, settings: Settings, *, host: str | None = None) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.settings = settings
+        self.host = host or socket.gethostname()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = DARK.name
+        self.add_mode("versions", self._repository_screen)
+        self.add_mode("generate", self._generate_screen)
+        self.add_mode("jobs", self._jobs_screen)
+
+    def _repository_screen(self) -> Screen[None]:
+        settings = self.settings
+        prover = prover_for(settings.ckpt_dir)
+        root = Path(settings.lora.repository)
+        return RepositoryScreen(Catalogue(root, settings.channels(), prover, settings.ckpt_dir), self.host)
+
+    def _generate_screen(self) -> Screen[None]:
+        from liveavatar_tui.screens.generate import GenerateScreen
+
+        return GenerateScreen(self.settings, self.host)
+
+    def _jobs_screen(self) -> Screen[None]:
+        from liveavatar_tui.screens.jobs import JobsScreen
+
+        return JobsScreen(self.settings, self.host)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our own variables, for themes that are not ours."""
+        return {"muted": "$text-muted", "faint": "$text-disabled"}
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), ControlFilter()]
+
+    def on_mount(self) -> None:
+        if self.is_headless:
+            return
+        TerminalGuard(lambda code: self.exit(code, return_code=code)).install()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for key in (*keymap.APP, *getattr(screen, "KEYS", ())):
+            if key.action != "app.command_palette":
+                yield SystemCommand(_(key.label), _(key.tip), lambda action=key.action: self._run_later(screen, action))
+        yield SystemCommand(_("Theme"), _("Change the colours"), self.action_change_theme)
+
+    def _run_later(self, screen: Screen[object], action: str) -> None:
+        self.call_later(self.run_action, action.removeprefix("screen."), screen if "screen." in action else self)
+
+    def action_command_palette(self) -> None:
+        if not CommandPalette.is_open(self):
+            self.push_screen(QuietPalette(placeholder=_("Find a command…"), id="--command-palette"))
+
+    async def action_go(self, place: str) -> None:
+        """Switch to one of the three places; each keeps its state."""
+        await self.switch_mode(place)
+
+    def action_help(self) -> None:
+        from liveavatar_tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    async def on_generate_with(self, message: GenerateWith) -> None:
+        from liveavatar_tui.screens.generate import GenerateScreen
+
+        await self.switch_mode("generate")
+        if isinstance(self.screen, GenerateScreen):
+            self.screen.choose(message.version)
+
+    async def on_repeat_job(self, message: RepeatJob) -> None:
+        from liveavatar_tui.screens.generate import GenerateScreen
+
+        await self.switch_mode("generate")
+        if isinstance(self.screen, GenerateScreen):
+            self.screen.fill(message.spec)
+
+    async def on_open_job(self, message: OpenJob) -> None:
+        from liveavatar_tui.screens.job import JobScreen
+
+        await self.switch_mode("jobs")
+        await self.push_screen(JobScreen(message.folder, self.settings, self.host))
+
+
+def run_app(settings: Settings) -> int:
+    """Run the app until the user leaves; the exit code: 0 for leaving, 128 + n for signal n, 2 without a terminal."""
+    from liveavatar_tui.terminal.capabilities import refusal, speak_utf8
+
+    if error := refusal():
+        raise error
+    speak_utf8()
+    app = LiveAvatarApp(settings)
+    app.run()
+    return app.return_code or 0

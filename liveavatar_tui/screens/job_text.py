@@ -1,0 +1,165 @@
+"""A job in words: its steps, its figures, how it ended. Pure functions from `Job` to text; knows no widget."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from textual.content import Content
+
+from engine.protocol import AdapterLoaded, Finished, Memory, Phase
+from liveavatar_tui.jobs.job import Job
+from liveavatar_tui.jobs.state import State
+from liveavatar_tui.quantities import bytes_text, span_text
+from liveavatar_tui.safe_text import safe_text
+from liveavatar_tui.widgets.findings import describe
+from liveavatar_tui.widgets.meter import Mark, Step
+from lora_repository.finding import Finding, Severity
+from lora_repository.i18n import N_, _, ngettext
+
+STATE_WORDS: Final = {
+    State.STARTING: N_("starting"),
+    State.RUNNING: N_("running"),
+    State.DONE: N_("done"),
+    State.FAILED: N_("failed"),
+    State.CANCELLED: N_("cancelled"),
+    State.LOST: N_("lost"),
+    State.REBOOTED: N_("host restarted"),
+    State.FOREIGN: N_("on another host"),
+}
+STATE_COLOURS: Final = {
+    State.STARTING: "$secondary",
+    State.RUNNING: "$primary",
+    State.DONE: "$text-success",
+    State.FAILED: "$text-error",
+    State.CANCELLED: "$muted",
+    State.LOST: "$text-error",
+    State.REBOOTED: "$text-error",
+    State.FOREIGN: "$muted",
+}
+PHASE_WORDS: Final = {
+    Phase.QUEUED: N_("queued"),
+    Phase.RESOLVING: N_("checking"),
+    Phase.LOADING: N_("loading"),
+    Phase.COMPILING: N_("compiling"),
+    Phase.CONDITIONING: N_("conditioning"),
+    Phase.GENERATING: N_("generating"),
+    Phase.DECODING: N_("decoding"),
+    Phase.MUXING: N_("muxing"),
+    Phase.DONE: N_("done"),
+    Phase.FAILED: N_("failed"),
+    Phase.CANCELLED: N_("cancelled"),
+}
+_STEPS: Final = (
+    (N_("Check"), (Phase.QUEUED, Phase.RESOLVING)),
+    (N_("Load"), (Phase.LOADING, Phase.COMPILING)),
+    (N_("Condition"), (Phase.CONDITIONING,)),
+    (N_("Generate"), (Phase.GENERATING, Phase.DECODING)),
+    (N_("Write"), (Phase.MUXING,)),
+    (N_("Done"), (Phase.DONE,)),
+)
+
+
+def title(job: Job) -> Content:
+    """What it is: the label that it was started with, else its id."""
+    label = job.spec.label if job.spec is not None and job.spec.label else job.id
+    return Content(safe_text(label))
+
+
+def state_word(job: Job) -> Content:
+    """Its state, coloured; a job that is asked to stop says so."""
+    if job.state.live and job.cancel_requested:
+        return Content.styled(_("stopping"), "$text-warning")
+    return Content.styled(_(STATE_WORDS[job.state]), STATE_COLOURS[job.state])
+
+
+def steps(job: Job, last: Phase) -> list[Step]:
+    """The way with the present step marked; `last` is the last phase before any end."""
+    if job.state is State.DONE:
+        return [Step(_(name), Mark.DONE) for name, _phases in _STEPS]
+    reached = next((at for at, (_name, phases) in enumerate(_STEPS) if last in phases), 0)
+    here = Mark.NOW if job.state.live else Mark.FAILED
+    return [
+        Step(_(name), Mark.DONE if at < reached else here if at == reached else Mark.NEXT)
+        for at, (name, _phases) in enumerate(_STEPS)
+    ]
+
+
+def progress(job: Job) -> str:
+    """What stands beside the bar."""
+    told = job.story.progress
+    if told is None:
+        return _(PHASE_WORDS[job.story.phase]) if job.state.live else ""
+    share = job.fraction or 0.0
+    blocks = _("block {n} of {total}").format(n=told.block, total=told.blocks)
+    return f"{share:4.0%}  {blocks}"
+
+
+def facts(job: Job) -> Content:
+    """Three lines: speed and time left, memory, adapters."""
+    return Content("\n").join([_speed(job), _memory(job), _adapters(job)])
+
+
+def _pair(name: str, value: str) -> Content:
+    return Content.assemble((f"{name} ", "$muted"), (value, "$foreground"))
+
+
+def _dotted(parts: list[Content]) -> Content:
+    return Content.styled(" · ", "$faint").join(parts)
+
+
+def _speed(job: Job) -> Content:
+    story = job.story
+    parts = []
+    if story.progress is not None:
+        parts.append(_pair(_("speed"), _("{fps:.1f} frames/s").format(fps=story.progress.fps)))
+        if job.state.live:
+            parts.append(_pair(_("left"), span_text(story.progress.eta_s)))
+    if story.plan is not None:
+        plan = story.plan
+        done = story.progress.frame if story.progress is not None else 0
+        parts.append(_pair(_("frames"), f"{done}/{plan.frames}"))
+        parts.append(_pair(_("video"), f"{plan.width}×{plan.height}, {span_text(plan.frames / plan.fps)}"))
+    return _dotted(parts) if parts else _pair(_("video"), _("not planned yet"))
+
+
+def _memory(job: Job) -> Content:
+    if not job.story.memory:
+        return _pair(_("memory"), _("not measured yet"))
+    return _dotted([_one_memory(memory) for memory in job.story.memory])
+
+
+def _one_memory(memory: Memory) -> Content:
+    text = _("{used} used, peak {peak}").format(used=bytes_text(memory.used), peak=bytes_text(memory.peak))
+    if memory.predicted:
+        text += ", " + _("predicted {predicted}").format(predicted=bytes_text(memory.predicted))
+    return _pair(_("memory on {device}").format(device=safe_text(memory.device)), text)
+
+
+def _adapters(job: Job) -> Content:
+    if not job.story.adapters:
+        return _pair(_("adapters"), _("none loaded"))
+    return _dotted([_adapter(adapter) for adapter in job.story.adapters])
+
+
+def _adapter(adapter: AdapterLoaded) -> Content:
+    text = _("rank {rank}, strength {strength:.3g}, {matched}/{total}").format(
+        rank=adapter.rank, strength=adapter.strength, matched=adapter.matched, total=adapter.total
+    )
+    return _pair(_("video LoRA") if adapter.target == "dit" else _("text LoRA"), text)
+
+
+def ending(job: Job, cause: Finding | None) -> Content:
+    """How it ended, with `cause` and fix; where the video is; warnings on the way. Empty for a job without any."""
+    warnings = [Finding(told.code, Severity.WARNING, told.message, told.fix) for told in job.story.warnings]
+    found = [*([cause] if cause is not None else []), *warnings]
+    parts = [_finished(job, job.story.end)] if isinstance(job.story.end, Finished) else []
+    return Content("\n").join([*parts, *([describe(found)] if found else [])])
+
+
+def _finished(job: Job, end: Finished) -> Content:
+    made = ngettext("{n} frame", "{n} frames", end.frames).format(n=end.frames)
+    speed = _("{made} in {time}, {fps:.1f} frames/s, the first after {first:.1f} s").format(
+        made=made, time=span_text(end.seconds), fps=end.fps, first=end.first_frame_s
+    )
+    path = safe_text(str(job.folder.output))
+    return Content.assemble(("✓ ", "bold $text-success"), (path, "bold"), ("\n  " + speed, "$muted"))

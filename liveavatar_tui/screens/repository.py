@@ -1,0 +1,248 @@
+"""The first screen: the versions of the repository, which one is in use, whether each would load, and how to switch.
+
+Reading, proving and switching happen in worker threads; the screen holds what they post. Knows no file format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import DataTable, Static
+from textual.worker import get_current_worker
+
+from liveavatar_tui import keymap
+from liveavatar_tui.catalogue import Catalogue, Listing, VersionRow
+from liveavatar_tui.messages import GenerateWith
+from liveavatar_tui.screens import version_text
+from liveavatar_tui.screens.base import Place
+from liveavatar_tui.widgets.bars import KeyBar, TitleBar
+from liveavatar_tui.widgets.findings import describe
+from liveavatar_tui.widgets.version_table import VersionTable
+from lora_repository.finding import Problem
+from lora_repository.history import Generation
+from lora_repository.i18n import _
+from lora_repository.proof import Proof
+
+if TYPE_CHECKING:
+    from liveavatar_tui.folder_watch import FolderWatch
+
+
+class FolderChanged(Message):
+    """Something under the repository's folder changed."""
+
+
+@dataclass
+class Listed(Message):
+    """The repository was read."""
+
+    listing: Listing
+
+
+@dataclass
+class Proved(Message):
+    """One version was proved."""
+
+    name: str
+    proof: Proof
+
+
+@dataclass
+class Hashed(Message):
+    """The files of one version were hashed."""
+
+    name: str
+    hashes: dict[str, str]
+
+
+@dataclass
+class Switched(Message):
+    """`latest` points elsewhere now."""
+
+    generation: Generation
+
+
+class RepositoryScreen(Place[None]):
+    """Shows one repository."""
+
+    KEYS = keymap.REPOSITORY
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.REPOSITORY)
+    CSS_PATH = "repository.tcss"
+    AUTO_FOCUS = "#versions"
+
+    def __init__(self, catalogue: Catalogue, host: str) -> None:
+        super().__init__()
+        self._catalogue = catalogue
+        self._host = host
+        self._listing = Listing(catalogue.root)
+        self._proofs: dict[str, Proof] = {}
+        self._hashes: dict[str, dict[str, str]] = {}
+        self._watch: FolderWatch | None = None
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("versions", self._host)
+        with Horizontal(id="body"):
+            with Vertical(id="left", classes="panel") as left:
+                left.border_title = Content(_("Versions"))
+                yield VersionTable(id="versions")
+                with VerticalScroll(id="trouble", can_focus=False):
+                    yield Static(id="trouble-text")
+            with VerticalScroll(id="details", classes="panel"):
+                yield Static(id="details-text")
+        yield KeyBar(self.KEYS, keymap.APP)
+
+    def on_mount(self) -> None:
+        self._read()
+        self._start_watch()
+
+    def on_unmount(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="watch", description="watch the repository")
+    def _start_watch(self) -> None:
+        from liveavatar_tui.folder_watch import FolderWatch
+
+        watch = FolderWatch(self._catalogue.root, lambda: self.post_message(FolderChanged()))
+        if get_current_worker().is_cancelled:
+            watch.stop()
+        else:
+            self._watch = watch
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="read", description="read the repository")
+    def _read(self) -> None:
+        worker = get_current_worker()
+        listing = self._catalogue.read()
+        self.post_message(Listed(listing))
+        for row in listing.rows:
+            if worker.is_cancelled:
+                return
+            self.post_message(Proved(row.name, self._catalogue.prove(row)))
+
+    @on(FolderChanged)
+    def _read_again(self) -> None:
+        self._read()
+
+    @on(Listed)
+    def _show_listing(self, message: Listed) -> None:
+        listing = self._listing = message.listing
+        names = {row.name for row in listing.rows}
+        self._proofs = {name: proof for name, proof in self._proofs.items() if name in names}
+        self._hashes.clear()
+        self.query_one("#left").border_subtitle = Content(str(listing.root))
+        self._draw()
+        trouble = self.query_one("#trouble")
+        trouble.set_class(bool(listing.findings), "-shown")
+        self.query_one("#trouble-text", Static).update(describe(listing.findings))
+
+    @on(Proved)
+    def _show_proof(self, message: Proved) -> None:
+        self._proofs[message.name] = message.proof
+        self._draw()
+
+    @on(Hashed)
+    def _show_hashes(self, message: Hashed) -> None:
+        self._hashes[message.name] = message.hashes
+        self._show_details()
+
+    @on(Switched)
+    def _show_switch(self, message: Switched) -> None:
+        made = message.generation
+        self.say(_("latest points at {name} now (generation {n}).").format(name=made.after, n=made.number))
+        self._read()
+
+    def _draw(self) -> None:
+        self.query_one(VersionTable).show_versions(self._listing.rows, self._proofs)
+        self._show_details()
+
+    @on(DataTable.RowHighlighted)
+    def _show_details(self) -> None:
+        row = self._selected()
+        details = self.query_one("#details")
+        if row is None:
+            details.border_title = None
+            self.query_one("#details-text", Static).update(Content.styled(self._nothing(), "$muted"))
+            return
+        details.border_title = Content(row.name)
+        text = version_text.details(row, self._proofs.get(row.name), self._hashes.get(row.name, {}))
+        self.query_one("#details-text", Static).update(text)
+
+    def _nothing(self) -> str:
+        return _("There is no version here yet. A version is a folder such as v1.0_product_demo with its files.")
+
+    def _selected(self) -> VersionRow | None:
+        name = self.query_one(VersionTable).selected()
+        return next((row for row in self._listing.rows if row.name == name), None)
+
+    @on(DataTable.RowSelected)
+    def action_generate(self) -> None:
+        """Open the form with the selected version."""
+        row = self._selected()
+        if row is not None:
+            self.post_message(GenerateWith(row.name))
+
+    def action_refresh_versions(self) -> None:
+        """Read the folder again."""
+        self._read()
+
+    def action_check(self) -> None:
+        """Prove the selected version again and hash its files."""
+        row = self._selected()
+        if row is not None:
+            self._check(row)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="check", description="check a version")
+    def _check(self, row: VersionRow) -> None:
+        from lora_repository.hashes import sha256_of
+
+        self.post_message(Proved(row.name, self._catalogue.prove(row, again=True)))
+        try:
+            hashes = {fact.name: sha256_of(row.path / fact.name) for fact in row.files}
+        except Problem as problem:
+            self.app.call_from_thread(self.tell, problem.finding)
+            return
+        self.post_message(Hashed(row.name, hashes))
+
+    def action_activate(self) -> None:
+        """Ask for a reason, then let `latest` point at the selected version."""
+        row = self._selected()
+        if row is None:
+            return
+        if row.name == self._listing.latest:
+            self.say(_("{name} is the latest already.").format(name=row.name))
+            return
+        self._ask_switch(_("Activate"), row.name, lambda reason: self._catalogue.activate(row.name, reason))
+
+    def action_rollback(self) -> None:
+        """Ask for a reason, then let `latest` point where it pointed before."""
+        previous = self._listing.previous
+        if previous is None:
+            self.say(_("There is no earlier switch to go back to."))
+            return
+        self._ask_switch(_("Roll back"), previous, self._catalogue.rollback)
+
+    def _ask_switch(self, title: str, after: str, switch: Callable[[str], Generation]) -> None:
+        from liveavatar_tui.screens.dialogs import AskReason
+
+        text = version_text.switch(self._listing, after)
+        dialog = AskReason(title, text, _("why (optional, kept in the history)"))
+
+        def answered(reason: str | None) -> None:
+            if reason is not None:
+                self._switch(switch, reason)
+
+        self.app.push_screen(dialog, answered)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="switch", description="switch latest")
+    def _switch(self, switch: Callable[[str], Generation], reason: str) -> None:
+        try:
+            self.post_message(Switched(switch(reason)))
+        except Problem as problem:
+            self.app.call_from_thread(self.tell, problem.finding)

@@ -1,0 +1,84 @@
+"""A table with one row selected: vim keys beside the arrows, cells that are never read as markup, rows kept by key.
+
+Knows nothing of what the rows are about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.binding import BindingType
+from textual.widgets import DataTable
+
+from liveavatar_tui import keymap
+from liveavatar_tui.safe_text import safe_text
+
+Row = tuple[str, Mapping[str, Text]]
+"""The key of a row, and its cell for each column."""
+
+
+class ListTable(DataTable[Text]):
+    """Mutable: `show` replaces the rows and keeps the selected one selected, wherever it has moved to.
+
+    Columns are as wide as their text; `flexible` names the one that takes what is left, `least` its smallest width,
+    `most` the largest width of others.
+    """
+
+    flexible: ClassVar[str] = ""
+    least: ClassVar[int] = 12
+    most: ClassVar[Mapping[str, int]] = {}
+
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.LISTS)
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, cursor_type="row", cell_padding=1, cursor_foreground_priority="renderable")
+        self._widths: dict[str, int] = {}
+
+    def show(self, headings: Mapping[str, Text], rows: Sequence[Row]) -> None:
+        """Draw these rows under these headings; cells that did not change are not drawn again."""
+        widths = self._fit(headings, rows)
+        if widths == self._widths and [key for key, _cells in rows] == self.row_names():
+            self._update_cells(rows)
+            return
+        selected, at = self.selected(), self.cursor_row
+        self.clear(columns=True)
+        for name, heading in headings.items():
+            self.add_column(heading, key=name, width=widths[name])
+        self._widths = widths
+        for key, cells in rows:
+            self.add_row(*(cells[name] for name in headings), key=key)
+        names = self.row_names()
+        if names:
+            self.move_cursor(row=names.index(selected) if selected in names else min(at, len(names) - 1))
+
+    def _fit(self, headings: Mapping[str, Text], rows: Sequence[Row]) -> dict[str, int]:
+        widths = {}
+        for name, heading in headings.items():
+            widest = max([heading.cell_len, *(cells[name].cell_len for _key, cells in rows)])
+            widths[name] = min(widest, self.most.get(name, widest))
+        others = sum(width for name, width in widths.items() if name != self.flexible)
+        left = self.size.width - others - 2 * self.cell_padding * len(widths)
+        return widths | {self.flexible: max(self.least, left)}
+
+    def _update_cells(self, rows: Sequence[Row]) -> None:
+        for at, (key, cells) in enumerate(rows):
+            for old, column in zip(self.get_row_at(at), self.ordered_columns, strict=True):
+                new = cells[column.key.value or ""]
+                if old != new or old.spans != new.spans:
+                    self.update_cell(key, column.key, new)
+
+    def row_names(self) -> list[str]:
+        """The keys of the rows, top to bottom."""
+        return [row.key.value or "" for row in self.ordered_rows]
+
+    def selected(self) -> str | None:
+        """The key of the row under the cursor."""
+        names = self.row_names()
+        return names[self.cursor_row] if 0 <= self.cursor_row < len(names) else None
+
+
+def cell(text: object, style: Any = "") -> Text:
+    """A table cell: plain text, cleaned, in one style."""
+    return Text(safe_text(str(text)), style=style, no_wrap=True, overflow="ellipsis")
