@@ -87,7 +87,7 @@ def little(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Little, Acti
     torch.manual_seed(1)
     model = Little().to(request.param)
     save_file(bits(model), tmp_path / "base.safetensors")
-    return model, ActiveWeights(model, Weights.open([tmp_path / "base.safetensors"]))
+    return model, ActiveWeights(model, Weights([tmp_path / "base.safetensors"]))
 
 
 def test_the_merge_equals_upstreams_to_the_last_bit(tmp_path: Path) -> None:
