@@ -23,6 +23,8 @@ STILL_FRAMES: Final = 73
 """Frames of the repeated portrait: 19 latents, all that the motion tokens cover."""
 UPSTREAM_STILL_FRAMES: Final = 5 * STILL_FRAMES
 """What upstream's single-GPU script encodes by mistake (SPEC section 12, flaw 1)."""
+ENCODED_AT_ONCE: Final = 24
+"""Frames in one pass of the encoder: a third of the time of 365 at once on a CPU, and memory that does not grow."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Condition:
 @torch.no_grad()
 def encode_still(vae: WanVae, picture: Tensor, frames: int = STILL_FRAMES) -> Tensor:
     """Latents [B, z, 1 + (frames - 1) / 4, h, w] of a picture [B, 3, 1, H, W] in [-1, 1], held for `frames`."""
-    return vae.encode(picture.expand(-1, -1, frames, -1, -1))
+    return vae.encode(picture.expand(-1, -1, frames, -1, -1), frames_per_pass=ENCODED_AT_ONCE)
 
 
 @torch.no_grad()

@@ -19,14 +19,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.audio import AudioFeatures
-from engine.conditioning import STILL_FRAMES, UPSTREAM_STILL_FRAMES, Condition, encode_still, make_condition
+from engine.conditioning import (
+    ENCODED_AT_ONCE,
+    STILL_FRAMES,
+    UPSTREAM_STILL_FRAMES,
+    Condition,
+    encode_still,
+    make_condition,
+)
 from engine.image import prepare
 from engine.media import upstream_clips
 from engine.model.vae import WanVae
 from engine.model.vae_parts import VaeState
 from engine.randomness import CounterDraws, UpstreamDraws
 from engine.rollout import LatentBlock, rollout
-from engine.spec import BLOCKS_PER_CLIP, FRAMES_PER_BLOCK, FRAMES_PER_CLIP
+from engine.spec import BLOCKS_PER_CLIP, FRAMES_PER_BLOCK
 
 if TYPE_CHECKING:
     from engine.load import Models
@@ -99,7 +106,7 @@ def generate(models: Models, scene: Scene, *, steps: int = 4, seed: int = 420) -
 
 
 def generate_video(models: Models, scene: Scene, *, steps: int, seed: int) -> Iterator[Tensor]:
-    """As `generate`, as tensors [1, 3, T, H, W] near [-1, 1]."""
+    """As `generate`, as tensors [1, 3, T, H, W] in [-1, 1]."""
     if scene.inputs.parity:
         draws = UpstreamDraws(seed, steps)
         blocks = rollout(models.dit, scene.condition, scene.speech, draws, steps, anchor_update=False, rounded=True)
@@ -112,7 +119,7 @@ def _stream(vae: WanVae, scene: Scene, blocks: Iterable[LatentBlock]) -> Iterato
     """Decode each block as it comes, going on from the still. Frame k of the video shows frame k of the speech."""
     state = _primed(vae, scene.still[:, :, :PRIMING_LATENTS])
     for block in blocks:
-        yield vae.decode(block.latents, state)[0]
+        yield vae.decode(block.latents, state)[0].clamp(-1, 1)
 
 
 @torch.no_grad()
@@ -124,8 +131,8 @@ def _clips_as_upstream(vae: WanVae, scene: Scene, blocks: Iterable[LatentBlock])
     for clip in range(scene.inputs.blocks // BLOCKS_PER_CLIP):
         latents = torch.cat([block.latents for block in islice(stream, BLOCKS_PER_CLIP)], dim=2)
         if clip > 0:
-            motion = vae.encode(past, frames_per_pass=FRAMES_PER_CLIP)
-        video = vae.decode(latents, _primed(vae, motion))[0]
+            motion = vae.encode(past, frames_per_pass=ENCODED_AT_ONCE)
+        video = vae.decode(latents, _primed(vae, motion))[0].clamp(-1, 1)
         video = video if clip > 0 else video[:, :, DROPPED_FRAMES:]
         past = torch.cat((past, video), dim=2)[:, :, -UPSTREAM_STILL_FRAMES:]
         yield video
@@ -140,7 +147,7 @@ def _primed(vae: WanVae, latents: Tensor) -> VaeState:
 
 
 def to_pixels(video: Tensor) -> NDArray[np.uint8]:
-    """[1, 3, T, H, W] in [-1, 1] -> [T, H, W, 3], cut off to 0..255 and truncated, as upstream writes them."""
-    scaled = (video[0].float().clamp(-1, 1) + 1) / 2 * 255
+    """[1, 3, T, H, W] in [-1, 1] -> [T, H, W, 3] in 0..255, truncated, as upstream writes them."""
+    scaled = (video[0].float() + 1) / 2 * 255
     pixels: NDArray[np.uint8] = scaled.to(torch.uint8).permute(1, 2, 3, 0).contiguous().cpu().numpy()
     return pixels
