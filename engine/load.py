@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import cached_property
+from typing import Final
 
 import torch
 
@@ -27,8 +28,10 @@ from lora_repository.i18n import _
 Told = Callable[[str, float], None]
 """Called while loading with the part ("text", "dit", "vae", "audio") and the share of it that is done."""
 
-_SPEECH_MODEL = "wav2vec2."
-_TRAINING_ONLY = "masked_spec_embed"
+_SPEECH_MODEL: Final = "wav2vec2."
+_TRAINING_ONLY: Final = "masked_spec_embed"
+_SMALL: Final = 1 << 30
+"""Bytes of weights below which models are built in memory: the meta device costs a second and a half of imports."""
 
 
 class Models:
@@ -41,6 +44,12 @@ class Models:
         self.device = device
         self.dtype = dtype
         self._told = told
+
+    @cached_property
+    def _unfilled(self) -> torch.device:
+        """Where models are built before they get their weights."""
+        small = sum(file.stat().st_size for file in self.layout.files()) < _SMALL
+        return torch.device("cpu" if small else "meta")
 
     @cached_property
     def dit_weights(self) -> Weights:
@@ -66,7 +75,7 @@ class Models:
         except KeyError as fault:
             raise _lacking(weights, fault) from fault
         self._require(config.dim == self.dit_config.text_dim, weights, "text_dim", self.dit_config.text_dim)
-        with torch.device("meta"):
+        with self._unfilled:
             model = UmT5Encoder(config)
         filled = self._fill("text", model, weights)
         return TextEncoder(filled, read_tokenizer(self.layout.tokenizer), self.dit_config.text_len)
@@ -80,7 +89,7 @@ class Models:
     @cached_property
     def dit(self) -> DiT:
         """The avatar model."""
-        with torch.device("meta"):
+        with self._unfilled:
             model = DiT(self.dit_config)
         return self._fill("dit", model, self.dit_weights)
 
@@ -95,7 +104,7 @@ class Models:
         except ValueError as fault:
             raise unfit(weights.path, str(fault)) from fault
         self._require(config.z_dim == self.dit_config.in_dim, weights, "in_dim", self.dit_config.in_dim)
-        with torch.device("meta"):
+        with self._unfilled:
             model = WanVae(config)
         filled = self._fill("vae", model, weights)
         filled.set_statistics(config.mean, config.std)
@@ -116,7 +125,7 @@ class Models:
         prefix = _SPEECH_MODEL if any(name.startswith(_SPEECH_MODEL) for name in weights) else ""
         state = {name.removeprefix(prefix): weights[name] for name in weights if name.startswith(prefix)}
         state.pop(_TRAINING_ONLY, None)
-        with torch.device("meta"):
+        with self._unfilled:
             model = Wav2Vec2(config)
         return fill(model, fuse_weight_norm(state), weights.path, self.device, self.dtype, self._teller("audio"))
 

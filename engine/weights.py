@@ -87,9 +87,9 @@ def fill(
     dtype: torch.dtype,
     told: Callable[[float], None] = lambda share: None,
 ) -> Model:
-    """Give a model built on the meta device its weights, on `device` and in `dtype`, frozen; tells the share done.
+    """Give a model, built anywhere (the meta device included), its weights on `device` in `dtype`, and freeze it.
 
-    Raises Problem RUN017, naming `path` and what is missing, unknown or of another shape.
+    `told` hears the share done. Raises Problem RUN017, naming `path` and what is missing, unknown or of another shape.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = state.shapes if isinstance(state, Weights) else {name: tuple(part.shape) for name, part in state.items()}
