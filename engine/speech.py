@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, TypeVar
@@ -50,19 +51,32 @@ def read_mono(path: Path) -> Iterator[Samples]:
 
 def read_channels(path: Path, rate: int) -> Iterator[Samples]:
     """The first sound track at `rate` as pieces `[channels, n]`; raises Problem RUN026."""
+    with _opened(path) as container:
+        resampler = av.AudioResampler(format="fltp", rate=rate)
+        for frame in container.decode(container.streams.audio[0]):
+            yield from _pieces(resampler.resample(frame))
+        yield from _pieces(resampler.resample(None))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A file with a sound track; whatever goes wrong while it is read is Problem RUN026."""
     try:
         # Absolute: a name such as `concat:a` would be taken for a protocol.
         with av.open(str(path.absolute())) as container:
             if not container.streams.audio:
                 raise codes.AUDIO_UNREADABLE.problem(path=str(path), reason=_("it has no sound track"))
-            resampler = av.AudioResampler(format="fltp", rate=rate)
-            for frame in container.decode(container.streams.audio[0]):
-                yield from _pieces(resampler.resample(frame))
-            yield from _pieces(resampler.resample(None))
+            yield container
     except av.FFmpegError as fault:
         raise codes.AUDIO_UNREADABLE.problem(path=str(path), reason=fault.strerror.lower()) from fault
     except OSError as fault:
         raise codes.AUDIO_UNREADABLE.problem(path=str(path), reason=reason(fault)) from fault
+
+
+def native_rate(path: Path) -> int:
+    """Samples a second of the first sound track; raises Problem RUN026."""
+    with _opened(path) as container:
+        return int(container.streams.audio[0].rate)
 
 
 def _pieces(frames: Iterable[Any]) -> Iterator[Samples]:
