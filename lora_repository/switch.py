@@ -169,21 +169,22 @@ def _goal(past: list[Generation], to: int | None, current: str | None) -> tuple[
 
 def _one_back(past: list[Generation], current: str | None) -> int:
     """The number of the state before the one in force; going back twice goes two states back, not forth again."""
-    by_number = {generation.number: generation for generation in past}
     if past and past[-1].after != current:
         return past[-1].number
-    here = past[-1] if past else None
-    while here is not None and here.back_to:
-        here = by_number.get(here.back_to)
-    steps = [g for g in past if g.back_to is None and here is not None and g.number < here.number]
-    undone = past[-1].back_to == 0 if past else True
-    if here is None or undone or (not steps and past[0].before is None):
+    here = 0 if past and past[0].before is not None else None
+    came_from: dict[int, int | None] = {}
+    for generation in past:
+        if generation.back_to is None:
+            came_from[generation.number] = here
+        here = generation.number if generation.back_to is None else generation.back_to
+    earlier = None if here is None else came_from.get(here)
+    if earlier is None:
         raise problem(
             NOTHING_TO_ROLL_BACK,
             _("There is no earlier state of latest to go back to."),
             _("Choose a version: {command}").format(command="liveavatar-tui activate VERSION"),
         )
-    return steps[-1].number if steps else 0
+    return earlier
 
 
 def _changed(version: Path, then: dict[str, str], found: dict[str, str]) -> Exception:

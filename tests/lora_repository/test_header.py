@@ -12,6 +12,8 @@ from lora_repository.header import parse_header, read_header
 
 A = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 B = {"dtype": "F32", "shape": [1], "data_offsets": [8, 12]}
+ESCAPED = b'{"\\u0064type":"F32","\\u0073hape":[1],"\\u0064ata_offsets":[8,12]}'
+"""As B, in a spelling that a search for the field names does not see."""
 
 
 def code_of(path):
@@ -70,6 +72,7 @@ def test_the_largest_adapter_costs_no_data(tmp_path):
         ({"a": A, "__metadata__": []}, 8),
         (b'{"a":' + json.dumps(A).encode() + b',"a":' + json.dumps(A).encode() + b"}", 8),
         (b'{"a":' + json.dumps(A).encode() + b',"\\u0061":' + json.dumps(A).encode() + b"}", 8),
+        (b'{"b":' + json.dumps(B).encode() + b',"a":' + json.dumps(A).encode() + b',"b":' + ESCAPED + b"}", 12),
         (b'{"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}', 8),
         (b'{"__metadata__":{"alpha":"1","alpha":"2"},"a":' + json.dumps(A).encode() + b"}", 8),
         (b'{"__metadata__":{},"__metadata__":{},"a":' + json.dumps(A).encode() + b"}", 8),

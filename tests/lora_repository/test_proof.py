@@ -68,6 +68,14 @@ def test_ranks_disagree_and_the_given_command_mends_it(version):
     assert json.loads((version / "config.json").read_text())["r"] == 3
 
 
+def test_a_rank_above_what_the_base_can_take(version):
+    write_adapter(version / "dmd_lora.safetensors", adapter_shapes(DIT, 17))
+    (version / "config.json").write_text(json.dumps(CONFIG | {"dmd_rank": 17}))
+    (finding,) = prove(version, DIT, T5).errors
+    assert finding.code == "LORA014"
+    assert "have 17, config.json says dmd_rank = 17, small-dit takes at most 16" in finding.message
+
+
 def test_rank_of_t5_is_r(version):
     write_adapter(version / "t5_lora.safetensors", adapter_shapes(T5, 5))
     (finding,) = prove(version, DIT, T5).errors
