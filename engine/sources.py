@@ -14,7 +14,7 @@ from typing import Final
 from engine import codes
 from engine.codes import Code
 from engine.job_folder import reason
-from engine.speech import measure, read_mono
+from engine.media import SIDE_STEP
 from lora_repository.i18n import _
 
 _TURNED: Final = frozenset({5, 6, 7, 8})
@@ -40,7 +40,7 @@ class Speech:
 
 
 def read_portrait(path: Path) -> Portrait:
-    """Decode the picture once; raises Problem RUN020, RUN021, RUN028."""
+    """Decode the picture once; raises Problem RUN020, RUN021, RUN023, RUN028."""
     from PIL import Image, UnidentifiedImageError
 
     with _explained(path, codes.IMAGE_MISSING, codes.IMAGE_UNREADABLE):
@@ -53,11 +53,15 @@ def read_portrait(path: Path) -> Portrait:
             raise codes.IMAGE_UNREADABLE.problem(path=str(path), reason=_("it is no picture")) from fault
         except (Image.DecompressionBombError, SyntaxError, ValueError) as fault:
             raise codes.IMAGE_UNREADABLE.problem(path=str(path), reason=str(fault)) from fault
+    if min(width, height) < SIDE_STEP:
+        raise codes.IMAGE_TOO_SMALL.problem(path=str(path), found=f"{width}x{height}", least=SIDE_STEP)
     return Portrait(path, width, height)
 
 
 def read_speech(path: Path) -> Speech:
     """Decode the sound to its end, an hour in some seconds; raises Problem RUN025, RUN026, RUN027, RUN028."""
+    from engine.speech import measure, read_mono  # the decoder's 0.1 s are spent where there is something to decode
+
     with _explained(path, codes.AUDIO_MISSING, codes.AUDIO_UNREADABLE):
         path.open("rb").close()
     return Speech(path, measure(read_mono(path), path).seconds)

@@ -29,9 +29,9 @@ def test_a_portrait_is_measured_upright(tmp_path: Path) -> None:
     assert (portrait.width, portrait.height) == (300, 150)
     turned = Image.Exif()
     turned[274] = 6
-    Image.new("RGB", (40, 30)).save(tmp_path / "phone.jpg", exif=turned)
+    Image.new("RGB", (400, 300)).save(tmp_path / "phone.jpg", exif=turned)
     upright = read_portrait(tmp_path / "phone.jpg")
-    assert (upright.width, upright.height) == (30, 40)
+    assert (upright.width, upright.height) == (300, 400)
 
 
 def test_a_missing_portrait(tmp_path: Path) -> None:
@@ -120,3 +120,8 @@ def test_no_content_raises_anything_but_a_problem(
             read(path)
         except Problem as error:
             assert error.finding.code in ("RUN021", "RUN026", "RUN027")
+
+
+def test_a_portrait_below_one_step_of_the_sides_is_too_small(tmp_path: Path) -> None:
+    Image.new("RGB", (200, 63)).save(tmp_path / "thin.png")
+    assert refused(read_portrait, tmp_path / "thin.png").code == "RUN023"
