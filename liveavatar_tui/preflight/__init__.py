@@ -27,7 +27,7 @@ def preflight(spec: RunSpec, settings: Settings, machine: Machine | None = None)
     base, layout = check_base(spec)
     arguments, area = check_arguments(spec)
     portrait, sides = check_portrait(spec, area)
-    speech, blocks = check_speech(spec)
+    speech, blocks = check_speech(spec, judged=area is not None)
     video = None if sides is None or blocks is None else Video(sides[1], sides[0], blocks)
     done = [check_loras(spec, layout), base, portrait, speech, arguments, check_place(settings.jobs_folder(), video)]
     plan: MemoryPlan | None = None

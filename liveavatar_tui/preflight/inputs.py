@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from pathlib import Path
 
 from engine.media import SIDE_STEP, blocks_for, size_for
-from engine.sources import Portrait, read_portrait, read_speech
+from engine.sources import Portrait, Speech, read_portrait, read_speech
 from engine.spec import BLOCKS_PER_CLIP, FPS, FRAMES_PER_BLOCK, FRAMES_PER_CLIP, RunSpec
 from liveavatar_tui import codes
 from liveavatar_tui.preflight.report import Examined, examined
@@ -66,13 +67,15 @@ def _cut_much(path: Path, share: float) -> Finding:
     return codes.warning(codes.CROPPED, path=str(path), share=f"{share:.0%}", step=SIDE_STEP)
 
 
-def check_speech(spec: RunSpec) -> tuple[Examined, int | None]:
-    """Can it be heard, and is any of it cut off; the video's length in blocks."""
+def check_speech(spec: RunSpec, *, judged: bool) -> tuple[Examined, int | None]:
+    """Can it be heard, and is any of it cut off; the length in blocks, None where the numbers were not `judged` good."""
     title, path = _("speech"), Path(spec.audio)
     try:
-        speech = read_speech(path)
+        speech = _read_speech(path)
     except Problem as refusal:
         return examined("speech", title, path.name, findings=[refusal.finding]), None
+    if not judged:
+        return examined("speech", title, path.name, span_text(speech.seconds)), None
     wanted, blocks = blocks_for(speech.seconds), blocks_for(speech.seconds, spec.num_clip)
     detail = _("{spoken}, {clips} clips of 1.92 s; the video lasts {lasts}").format(
         spoken=span_text(speech.seconds),
@@ -92,3 +95,17 @@ def check_speech(spec: RunSpec) -> tuple[Examined, int | None]:
             )
         )
     return examined("speech", title, path.name, detail, findings), blocks
+
+
+def _read_speech(path: Path) -> Speech:
+    """As `read_speech`, once for a file that stays as it is: an hour takes seconds to decode."""
+    try:
+        status = path.stat()
+    except OSError:
+        return read_speech(path)
+    return _measured(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=16)
+def _measured(path: Path, _changed_ns: int, _size: int) -> Speech:
+    return read_speech(path)
