@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine import codes
 from engine.checkpoint_layout import CheckpointLayout, find_layout, read_config
+from engine.media import SIDE_STEP, size_for
 from engine.model.config import DiTConfig
 from engine.pth_header import read_shapes
 from engine.sources import Portrait, Speech, read_portrait, read_speech
@@ -22,8 +23,9 @@ from lora_repository.i18n import _
 from lora_repository.proof import Proof, prove
 
 MOST_STEPS = 50
-SMALLEST_AREA = 64 * 64
-"""Sides are multiples of 64 (SPEC section 1)."""
+SMALLEST_AREA = SIDE_STEP * SIDE_STEP
+EMBEDDED_SIDE = 128
+"""Pixels of the embedded model's square picture: the only size that it was trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,13 @@ def check_values(spec: RunSpec) -> None:
     _require(spec.num_clip is None or spec.num_clip > 0, "num_clip", spec.num_clip, _("a number above 0"), 4)
     _require(1 <= spec.sample_steps <= MOST_STEPS, "sample_steps", spec.sample_steps, steps, 4)
     _require(spec.threads is None or spec.threads > 0, "threads", spec.threads, _("a number above 0"), 2)
+
+
+def video_size(resolved: Resolved) -> tuple[int, int]:
+    """Height and width of the video: within the area asked for, in the picture's shape; the embedded model has one."""
+    if resolved.layout.embedded:
+        return EMBEDDED_SIDE, EMBEDDED_SIDE
+    return size_for(resolved.portrait.height, resolved.portrait.width, resolved.spec.area())
 
 
 def base_tables(layout: CheckpointLayout) -> tuple[BaseTable, BaseTable]:

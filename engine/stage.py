@@ -17,6 +17,7 @@ from engine.protocol import AnyEvent, Phase, PhaseChanged, Progress
 
 _WINDOW: Final = 8
 """Blocks that the told speed looks back on: 4 s of video."""
+_NOTE_GAP_S: Final = 0.5
 
 
 class Stopped(Exception):
@@ -29,6 +30,8 @@ class Stage:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._stopped_by = ""
+        self._noted = ""
+        self._noted_at = 0.0
         self._entered = time.monotonic()
         self.phase = Phase.QUEUED
         self.seconds: dict[str, float] = {}
@@ -53,6 +56,14 @@ class Stage:
         self.close()
         self.phase = phase
         self.tell(PhaseChanged(phase=phase, note=note))
+
+    def note(self, what: str, share: float | None = None) -> None:
+        """What exactly is being done in this phase, and the share of it that is done: twice a second at most."""
+        moment = time.monotonic()
+        if what == self._noted and moment - self._noted_at < _NOTE_GAP_S:
+            return
+        self._noted, self._noted_at = what, moment
+        self.tell(PhaseChanged(phase=self.phase, note=what if share is None else f"{what} {share:.0%}"))
 
     def go_on(self) -> None:
         """Raises Stopped when the run shall end; called between blocks."""

@@ -1,0 +1,236 @@
+"""`python -m engine.inference`: one generation in a process of its own, by hand with flags or with `--spec`.
+
+Parses, opens the job folder, says who runs, and sees to it that every end is an event, a sentence and an exit code: 0 a
+video, 1 a failed or cancelled run, 2 misuse. Knows nothing of how a video is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from engine import __version__, codes
+from engine.failure import Scene, classify
+from engine.identity import own
+from engine.job_folder import JobFolder, Journal, RecordLock, fresh_job_id, jobs_root, lock_owner, reason, write_atomic
+from engine.log import LOG, Terminal, open_log
+from engine.protocol import PROTOCOL, Cancelled, Failed, Phase, Started
+from engine.resolving import Refused, check_values
+from engine.run import run
+from engine.spec import EMBEDDED, RunSpec, decode, encode
+from engine.stage import Stage, Stopped
+from lora_repository.finding import Problem
+from lora_repository.i18n import _, set_language
+
+SPEC_NAME = "spec.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for: a spec to write down, or None when `spec.json` is in the folder already."""
+
+    folder: JobFolder
+    spec: RunSpec | None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one generation; returns the exit code."""
+    set_language()
+    try:
+        request = parse(sys.argv[1:] if arguments is None else arguments)
+        lock = _take(request.folder)
+    except Problem as error:
+        Terminal(None, None).tell(error.finding)
+        return error.exit_code
+    terminal = open_log(request.folder.log)
+    try:
+        return _conduct(request, terminal)
+    finally:
+        lock.release()
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """The request behind the flags; exits 2 with a sentence for misuse, raises Problem for a value that cannot be."""
+    parser = _parser()
+    given = vars(parser.parse_args(arguments))
+    if "spec" in given:
+        if len(given) > 1:
+            parser.error(_("--spec stands alone: the file holds every other setting"))
+        return _from_file(Path(given["spec"]).absolute())
+    missing = [f"--{name}" for name in ("prompt", "image", "audio") if name not in given]
+    if missing:
+        parser.error(_("{flags} must be given").format(flags=", ".join(missing)))
+    folder = Path(given.pop("output", jobs_root() / fresh_job_id())).expanduser().absolute()
+    for name in ("image", "audio", "ckpt_dir"):
+        if name in given and (name, given[name]) != ("ckpt_dir", EMBEDDED):
+            given[name] = _absolute(given[name])
+    given["adapters"] = _adapters(given.pop("lora_path_dmd", []))
+    spec = RunSpec(**given, language=set_language())
+    check_values(spec)
+    return Request(JobFolder(folder), spec)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One sentence instead of a page of flags."""
+        see = _("All flags: python -m engine.inference --help")
+        sys.stderr.write(f"{message}. {see}\n")
+        raise SystemExit(2)
+
+
+def _parser() -> _Parser:
+    # Defaults stand in RunSpec alone: a flag that is not given does not appear.
+    parser = _Parser(
+        prog="python -m engine.inference",
+        description=_("From a portrait, a speech and a prompt to a talking video."),
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--prompt", help=_("what the video shows"))
+    add("--image", metavar="FILE", help=_("the portrait"))
+    add("--audio", metavar="FILE", help=_("the speech"))
+    add(
+        "--lora_path_dmd",
+        metavar="PATH",
+        action="append",
+        help=_(
+            "adapter: a contract folder, one .safetensors, or none; repeat it or use commas for a stack, base first"
+        ),
+    )
+    add("--ckpt_dir", metavar="DIR", help=_("folder of the base model (default: the embedded avatar)"))
+    add("--size", metavar="W*H", help=_("largest picture area; the shape follows the portrait (default: 704*384)"))
+    add("--num_clip", type=int, metavar="N", help=_("clips of 1.92 s (default: as long as the speech)"))
+    add("--sample_steps", type=int, metavar="N", help=_("denoising steps (default: 4)"))
+    add("--seed", type=int, metavar="N", help=_("the same seed gives the same video (default: 420)"))
+    add("--offload_model", type=_truth, metavar="True|False", help=_("keep parts of the model in host memory"))
+    add("--avatarise", action="store_true", help=_("turn a photograph into the nearest avatar (embedded model only)"))
+    add("--parity", action="store_true", help=_("reproduce upstream, flaws included"))
+    add("--threads", type=int, metavar="N", help=_("processor threads (default: all that may be used)"))
+    add("--label", metavar="NAME", help=_("a name for this run"))
+    add("--output", metavar="DIR", help=_("job folder, made if need be (default: a new one in the state folder)"))
+    add("--spec", metavar="FILE", help=_("read every setting from this file; its folder is the job folder"))
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(_("expected True or False, found {text}").format(text=repr(text)))
+    return text.lower() == "true"
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _adapters(given: Sequence[str]) -> tuple[str, ...]:
+    names = [name.strip() for entry in given for name in entry.split(",")]
+    return tuple(_absolute(name) for name in names if name and name.lower() != "none")
+
+
+def _from_file(path: Path) -> Request:
+    """A `spec.json` lies in its job folder; a spec of any other name gets a new folder."""
+    if path.name == SPEC_NAME and path.is_file():
+        return Request(JobFolder(path.parent), None)
+    return Request(JobFolder(jobs_root() / fresh_job_id()), read_spec(path))
+
+
+def read_spec(path: Path) -> RunSpec:
+    """The spec in a file; raises Problem RUN001."""
+    try:
+        return decode(path.read_bytes())
+    except OSError as fault:
+        raise codes.SPEC_UNREADABLE.problem(path=str(path), reason=reason(fault)) from fault
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise codes.SPEC_UNREADABLE.problem(path=str(path), reason=str(fault)) from fault
+
+
+def _take(folder: JobFolder) -> RecordLock:
+    """Make the folder and hold it; raises Problem RUN003, RUN004, RUN005."""
+    folder.create()
+    path = str(folder.root)
+    try:
+        lock = RecordLock(folder.lock)
+        if not lock.take():
+            owner = lock_owner(folder.lock)
+            lock.release()
+            raise codes.FOLDER_LOCKED.problem(path=path, pid=owner or "?")
+        if folder.holds_a_run():
+            lock.release()
+            raise codes.FOLDER_TAKEN.problem(path=path, suggestion=f"{path}-2")
+    except OSError as fault:
+        raise codes.FOLDER_UNWRITABLE.problem(path=path, reason=reason(fault)) from fault
+    return lock
+
+
+def _conduct(request: Request, terminal: Terminal) -> int:
+    """From the first event to the last."""
+    folder = request.folder
+    stage = Stage(Journal(folder.events))
+    stage.listen()
+    try:
+        who = own()
+        stage.tell(
+            Started(
+                v=PROTOCOL,
+                pid=who.pid,
+                start_time=who.start_time,
+                boot_id=who.boot_id,
+                host=who.host,
+                engine=__version__,
+            )
+        )
+        stage.enter(Phase.RESOLVING)
+        spec = _spec_of(request)
+        set_language(spec.language)
+        stage.tell(run(spec, folder, stage))
+        terminal.result(str(folder.output))
+    except Stopped as stop:
+        _last_word(stage, Cancelled(reason=str(stop)))
+        LOG.info("Cancelled by %s", stop)
+        return 1
+    except Exception as fault:  # noqa: BLE001  # the one place where nothing may pass: every end is told
+        return _fail(fault, folder, stage, terminal)
+    return 0
+
+
+def _spec_of(request: Request) -> RunSpec:
+    if request.spec is None:
+        return read_spec(request.folder.spec)
+    write_atomic(request.folder.spec, encode(request.spec))
+    return request.spec
+
+
+def _fail(fault: Exception, folder: JobFolder, stage: Stage, terminal: Terminal) -> int:
+    finding = classify(fault, Scene(stage.phase, folder.root, folder.log))
+    if not isinstance(fault, Problem):
+        traceback.print_exception(fault)  # standard error is the log
+    for further in fault.findings[1:] if isinstance(fault, Refused) else ():
+        LOG.error("%s: %s", further.code, further.message)
+    _last_word(stage, Failed(code=finding.code, message=finding.message, fix=finding.fix))
+    terminal.tell(finding)
+    return fault.exit_code if isinstance(fault, Problem) else 1
+
+
+def _last_word(stage: Stage, event: Failed | Cancelled) -> None:
+    try:
+        stage.tell(event)
+    except OSError as fault:
+        LOG.error("The journal cannot be written: %s", reason(fault))
+
+
+if __name__ == "__main__":
+    # Without the interpreter's own clean-up: it takes 0.3 s with torch loaded, and everything is on the disk.
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,252 @@
+"""One run from spec to video, top to bottom: resolve, load, condition, generate, mux; each phase told as it begins.
+
+Knows the order of things and nothing of how each is done. Torch is imported only after everything that can be known to
+be wrong has been checked.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import codes
+from engine.cores import usable_cores
+from engine.job_folder import JobFolder, write_atomic
+from engine.log import LOG
+from engine.media import blocks_for
+from engine.memory_use import card_use, host_use
+from engine.protocol import AdapterLoaded, Finished, Phase, Plan, Preview, Warned
+from engine.provenance import Provenance
+from engine.resolving import Resolved, resolve, video_size
+from engine.spec import FPS, RunSpec
+from engine.stage import Pace, Stage
+from engine.video_sink import VideoSink, save_preview
+from lora_repository.i18n import _
+from lora_repository.proof import PartProof
+from lora_repository.wording import shown
+
+if TYPE_CHECKING:
+    from engine.generate import Inputs, Scene
+    from engine.load import Models
+
+MEMORY_EVERY: Final = 4
+"""Blocks between two memory events: 2 s of video."""
+PREVIEW_GAP_S: Final = 0.1
+PORTRAIT_NAME: Final = "portrait.png"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all the later phases need to know."""
+
+    resolved: Resolved
+    folder: JobFolder
+    stage: Stage
+    provenance: Provenance
+
+    @property
+    def spec(self) -> RunSpec:
+        """What was asked for."""
+        return self.resolved.spec
+
+
+def run(spec: RunSpec, folder: JobFolder, stage: Stage) -> Finished:
+    """Make the video in `folder`; raises Problem, Stopped, or whatever a library raises."""
+    # 1. everything that can be wrong before a weight is read
+    resolved = resolve(spec)
+    for finding in resolved.warnings:
+        stage.tell(Warned(code=finding.code, message=finding.message, fix=finding.fix))
+    job = Job(resolved, folder, stage, Provenance(spec, resolved.layout))
+    # 2. the model, with the adapters in it
+    stage.enter(Phase.LOADING)
+    threads = _set_threads(spec.threads)
+    models = _load(job)
+    _adapt(job, models)
+    loaded = time.monotonic()
+    # 3. prompt, portrait and speech, as the model sees them
+    stage.enter(Phase.CONDITIONING)
+    inputs = _inputs(job, models)
+    scene = _set_scene(job, models, inputs)
+    # 4. frames, into the file as they come
+    stage.enter(Phase.GENERATING)
+    finished = _generate(job, models, scene, loaded)
+    # 5. where it came from
+    stage.close()
+    write_atomic(folder.provenance, job.provenance.document(finished, stage.seconds, str(models.device), threads))
+    return finished
+
+
+def _set_threads(asked: int | None) -> int:
+    import torch
+
+    threads = asked or usable_cores()
+    torch.set_num_threads(threads)
+    return threads
+
+
+def _load(job: Job) -> Models:
+    """The first card in bfloat16; else the processor in float32, where the embedded model always runs."""
+    import torch
+
+    from engine.load import load_models
+
+    names = {
+        "text": _("text encoder"),
+        "dit": _("avatar model"),
+        "vae": _("video decoder"),
+        "audio": _("speech encoder"),
+    }
+
+    def told(part: str, share: float) -> None:
+        job.stage.note(names[part], share)
+        job.stage.go_on()
+
+    on_card = torch.cuda.is_available() and not job.resolved.layout.embedded
+    device, dtype = (torch.device("cuda:0"), torch.bfloat16) if on_card else (torch.device("cpu"), torch.float32)
+    LOG.info("Loading %s on %s", shown(job.resolved.layout.root), device)
+    return load_models(job.resolved.layout, device, dtype, told)
+
+
+def _adapt(job: Job, models: Models) -> None:
+    """Merge the stack into the models, and say so in the words that people look for in the log."""
+    from engine.lora import ActiveWeights
+
+    proofs = job.resolved.proofs
+    if not proofs:
+        LOG.info("No LoRA: the base model as it is")
+        return
+    parts = [part for proof in proofs for part in proof.parts]
+    job.provenance.adapters(parts)
+    targets = {
+        "dit": ("DiT", models.dit, models.dit_weights),
+        "t5": ("T5", models.text.model, models.text_weights),
+    }
+    for proof in proofs:
+        LOG.info("Loading DMD LoRA from %s", shown(proof.path) + ("/" if proof.path.is_dir() else ""))
+    for target, (_name, model, stored) in targets.items():
+        ActiveWeights(model, stored).apply([part for part in parts if part.target == target])
+    for part in parts:
+        LOG.info("Loaded %s (rank=%d, alpha=%g)", shown(part.file.name), part.rank, part.alpha)
+        job.stage.tell(_told(part))
+    names = [name for target, (name, _model, _stored) in targets.items() if any(p.target == target for p in parts)]
+    LOG.info("LoRA injection completed for %s modules", " and ".join(names))
+
+
+def _told(part: PartProof) -> AdapterLoaded:
+    return AdapterLoaded(
+        path=str(part.file),
+        target=part.target,
+        rank=part.rank,
+        alpha=part.alpha,
+        strength=part.strength,
+        matched=part.matched,
+        total=part.total,
+    )
+
+
+def _inputs(job: Job, models: Models) -> Inputs:
+    """What the video is made from, and its true size and length."""
+    from engine.generate import Inputs, upstream_blocks
+
+    spec, portrait, speech = job.spec, job.resolved.portrait, job.resolved.speech
+    height, width = video_size(job.resolved)
+    blocks = blocks_for(speech.seconds, spec.num_clip)
+    if spec.parity:
+        blocks = upstream_blocks(models, speech.path, spec.num_clip)
+    inputs = Inputs(spec.prompt, portrait.path, speech.path, height, width, blocks, spec.parity)
+    job.stage.tell(Plan(width=width, height=height, blocks=blocks, frames=inputs.frames, fps=FPS))
+    return inputs
+
+
+def _set_scene(job: Job, models: Models, inputs: Inputs) -> Scene:
+    """The condition; the text encoder's work is then done, so under offloading it makes room."""
+    from engine.generate import set_scene
+
+    if job.resolved.layout.embedded:
+        inputs = replace(inputs, image=_drivable(job, inputs))
+    scene = set_scene(models, inputs)
+    if job.spec.offload_model:
+        models.release_text()
+    return scene
+
+
+def _drivable(job: Job, inputs: Inputs) -> Path:
+    """The portrait, or the nearest avatar to it when that was asked for; raises Problem RUN022 for a photograph."""
+    from PIL import Image
+
+    from engine.embedded.portrait import avatarise, check_portrait
+    from engine.generate import to_pixels
+    from engine.image import prepare
+
+    picture = prepare(inputs.image, inputs.height, inputs.width)
+    verdict = check_portrait(picture)
+    LOG.info("%s", verdict.message)
+    if verdict.ok:
+        return inputs.image
+    if not job.spec.avatarise:
+        raise codes.IMAGE_UNSUITED.problem(path=str(inputs.image), reason=verdict.message)
+    job.stage.note(_("drawing the nearest avatar"))
+    nearest = job.folder.root / PORTRAIT_NAME
+    Image.fromarray(to_pixels(avatarise(picture))[0]).save(nearest)
+    return nearest
+
+
+def _generate(job: Job, models: Models, scene: Scene, loaded: float) -> Finished:
+    """Blocks of frames into the file, with progress, preview and memory told; the file is whole when this returns."""
+    from engine.generate import generate
+
+    stage, inputs, folder = job.stage, scene.inputs, job.folder
+    began, first_frame_s = time.monotonic(), 0.0
+    pace, preview = Pace(inputs.blocks, inputs.frames), _PreviewWriter(job)
+    with VideoSink(folder.output, inputs.width, inputs.height, FPS, inputs.audio) as sink:
+        for block in generate(models, scene, steps=job.spec.sample_steps, seed=job.spec.seed):
+            sink.write(block.frames)
+            job.provenance.saw(block.frames)
+            if block.index == 0:
+                first_frame_s = round(time.monotonic() - loaded, 3)
+                save_preview(folder.first, block.frames[0])
+            preview.show(block.frames[-1], sink.frames - 1)
+            stage.tell(pace.after(block.index + 1, sink.frames))
+            if block.index % MEMORY_EVERY == 0:
+                _tell_memory(job, models)
+            stage.go_on()
+        stage.enter(Phase.MUXING)
+        save_preview(folder.last, block.frames[-1])
+        sink.close()
+    _tell_memory(job, models)
+    took = time.monotonic() - began
+    return Finished(
+        output=str(folder.output),
+        frames=sink.frames,
+        seconds=round(took, 3),
+        fps=round(sink.frames / took, 2),
+        first_frame_s=first_frame_s,
+    )
+
+
+class _PreviewWriter:
+    """Mutable: replaces `preview.jpg` at most ten times a second; the newest frame wins."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._shown = 0.0
+
+    def show(self, frame: NDArray[np.uint8], index: int) -> None:
+        """Show video frame `index` [H, W, 3], unless the last one is too fresh."""
+        moment = time.monotonic()
+        if moment - self._shown < PREVIEW_GAP_S:
+            return
+        self._shown = moment
+        save_preview(self._job.folder.preview, frame)
+        self._job.stage.tell(Preview(frame=index))
+
+
+def _tell_memory(job: Job, models: Models) -> None:
+    job.stage.tell(host_use())
+    if models.device.type == "cuda":
+        job.stage.tell(card_use(models.device.index or 0))
