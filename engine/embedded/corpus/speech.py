@@ -1,7 +1,8 @@
 """Hours of speech with the mouth's track, as one file: `python -m engine.embedded.corpus.speech OUT --hours H`.
 
 A *take* is some fifteen seconds of one voice, sentences of random words with pauses between; takes lie end to end on
-one tape at 640 samples a video frame. The same seed gives the same tape on any number of workers. Knows no faces.
+one tape at 640 samples a video frame. The same seed gives the same sentences in the same voices; espeak-ng itself never
+says a sentence twice alike (its noise and pitch go on from the last one). Knows no faces.
 """
 
 from __future__ import annotations
