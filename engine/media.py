@@ -42,7 +42,7 @@ def _scales(height: int, width: int, area: int) -> tuple[float, float]:
 
 
 def _up(side: int) -> int:
-    return (side + SIDE_STEP - 1) // SIDE_STEP * SIDE_STEP
+    return max(1, (side + SIDE_STEP - 1) // SIDE_STEP) * SIDE_STEP
 
 
 def _down(side: float) -> int:
@@ -51,7 +51,7 @@ def _down(side: float) -> int:
 
 def _within(height: int, width: int, area: int) -> tuple[int, int]:
     """No scale fitted, as for a very long picture: sides of the picture's shape rounded down, never below one step."""
-    high = _down(min(height, math.sqrt(area * height / width)))
+    high = _down(min(height, math.sqrt(area * height / width), area / SIDE_STEP))
     wide = _down(min(width, math.sqrt(area * width / height), area / high))
     return high, wide
 
