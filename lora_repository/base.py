@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -27,6 +27,7 @@ class BaseTable:
 
     name: str
     modules: Mapping[str, tuple[int, int]]
+    _covered: dict[str, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def from_safetensors(cls, paths: Iterable[Path], name: str | None = None) -> Self:
@@ -55,12 +56,14 @@ class BaseTable:
         """The text encoder of Wan2.2-S2V-14B (SPEC section 8)."""
         return cls(*_known("known_umt5_xxl.json"))
 
-    def covered_by(self, target: str) -> list[str]:
+    def covered_by(self, target: str) -> tuple[str, ...]:
         """The linears that one entry of `target_modules` stands for.
 
         `attn` is every q, k, v, o; `ffn` every linear of a feed-forward; anything else is a module's name or its end.
         """
-        return [module for module in self.modules if _covers(target, module)]
+        if target not in self._covered:
+            self._covered[target] = tuple(module for module in self.modules if _covers(target, module))
+        return self._covered[target]
 
     def largest_rank(self) -> int:
         """No linear takes a rank above its smaller side without waste: the largest of these sides."""

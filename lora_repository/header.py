@@ -40,8 +40,7 @@ _LONGEST_HEADER: Final = 100_000_000
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
+class TensorInfo(msgspec.Struct, frozen=True, gc=False):
     """`dtype` by the format's name (`BF16`, `F32`); the data lies in bytes `start` to `end` of the file."""
 
     dtype: str

@@ -6,6 +6,7 @@ Also tells which other format a foreign name belongs to. Knows no shape and no b
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 Side = Literal["A", "B"]
@@ -21,6 +22,7 @@ _FORMATS: Final = (
 )
 
 
+@lru_cache(maxsize=4096)  # the same names come again in every version
 def parse_key(key: str) -> tuple[str, Side] | None:
     """(module, side) of an adapter tensor, or None for a name of another kind."""
     match = _KEY.fullmatch(key)

@@ -51,8 +51,8 @@ def test_what_a_target_covers():
     base = BaseTable(
         "x", {"a.q": (1, 1), "a.qq": (1, 1), "b.self_attn.q": (1, 1), "b.ffn.0": (1, 1), "ffnish.0": (1, 1)}
     )
-    assert base.covered_by("attn") == ["a.q", "b.self_attn.q"]
-    assert base.covered_by("ffn") == ["b.ffn.0"]
-    assert base.covered_by("self_attn.q") == ["b.self_attn.q"]
-    assert base.covered_by("ffn.0") == ["b.ffn.0"]
-    assert base.covered_by("b") == []
+    assert base.covered_by("attn") == ("a.q", "b.self_attn.q")
+    assert base.covered_by("ffn") == ("b.ffn.0",)
+    assert base.covered_by("self_attn.q") == ("b.self_attn.q",)
+    assert base.covered_by("ffn.0") == ("b.ffn.0",)
+    assert base.covered_by("b") == ()
