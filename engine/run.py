@@ -47,7 +47,6 @@ class Job:
     resolved: Resolved
     folder: JobFolder
     stage: Stage
-    provenance: Provenance
 
     @property
     def spec(self) -> RunSpec:
@@ -61,12 +60,13 @@ def run(spec: RunSpec, folder: JobFolder, stage: Stage) -> Finished:
     resolved = resolve(spec)
     for finding in resolved.warnings:
         stage.tell(Warned(code=finding.code, message=finding.message, fix=finding.fix))
-    job = Job(resolved, folder, stage, Provenance(spec, resolved.layout))
+    job = Job(resolved, folder, stage)
+    provenance = Provenance(spec, resolved.layout)
     # 2. the model, with the adapters in it
     stage.enter(Phase.LOADING)
     threads = _set_threads(spec.threads)
     models = _load(job)
-    _adapt(job, models)
+    _adapt(job, models, provenance)
     loaded = time.monotonic()
     # 3. prompt, portrait and speech, as the model sees them
     stage.enter(Phase.CONDITIONING)
@@ -74,10 +74,10 @@ def run(spec: RunSpec, folder: JobFolder, stage: Stage) -> Finished:
     scene = _set_scene(job, models, inputs)
     # 4. frames, into the file as they come
     stage.enter(Phase.GENERATING)
-    finished = _generate(job, models, scene, loaded)
+    finished = _generate(job, models, scene, provenance, loaded)
     # 5. where it came from
     stage.close()
-    write_atomic(folder.provenance, job.provenance.document(finished, stage.seconds, str(models.device), threads))
+    write_atomic(folder.provenance, provenance.document(finished, stage.seconds, str(models.device), threads))
     return finished
 
 
@@ -112,7 +112,7 @@ def _load(job: Job) -> Models:
     return load_models(job.resolved.layout, device, dtype, told)
 
 
-def _adapt(job: Job, models: Models) -> None:
+def _adapt(job: Job, models: Models, provenance: Provenance) -> None:
     """Merge the stack into the models, and say so in the words that people look for in the log."""
     from engine.lora import ActiveWeights
 
@@ -121,7 +121,7 @@ def _adapt(job: Job, models: Models) -> None:
         LOG.info("No LoRA: the base model as it is")
         return
     parts = [part for proof in proofs for part in proof.parts]
-    job.provenance.adapters(parts)
+    provenance.adapters(parts)
     targets = {
         "dit": ("DiT", models.dit, models.dit_weights),
         "t5": ("T5", models.text.model, models.text_weights),
@@ -168,14 +168,14 @@ def _set_scene(job: Job, models: Models, inputs: Inputs) -> Scene:
     from engine.generate import set_scene
 
     if job.resolved.layout.embedded:
-        inputs = replace(inputs, image=_drivable(job, inputs))
+        inputs = replace(inputs, image=drivable(job, inputs.image, inputs.height, inputs.width))
     scene = set_scene(models, inputs)
     if job.spec.offload_model:
         models.release_text()
     return scene
 
 
-def _drivable(job: Job, inputs: Inputs) -> Path:
+def drivable(job: Job, portrait: Path, height: int, width: int) -> Path:
     """The portrait, or the nearest avatar to it when that was asked for; raises Problem RUN022 for a photograph."""
     from PIL import Image
 
@@ -183,20 +183,20 @@ def _drivable(job: Job, inputs: Inputs) -> Path:
     from engine.generate import to_pixels
     from engine.image import prepare
 
-    picture = prepare(inputs.image, inputs.height, inputs.width)
+    picture = prepare(portrait, height, width)
     verdict = check_portrait(picture)
     LOG.info("%s", verdict.message)
     if verdict.ok:
-        return inputs.image
+        return portrait
     if not job.spec.avatarise:
-        raise codes.IMAGE_UNSUITED.problem(path=str(inputs.image), reason=verdict.message)
+        raise codes.IMAGE_UNSUITED.problem(path=str(portrait), reason=verdict.message)
     job.stage.note(_("drawing the nearest avatar"))
     nearest = job.folder.root / PORTRAIT_NAME
     Image.fromarray(to_pixels(avatarise(picture))[0]).save(nearest)
     return nearest
 
 
-def _generate(job: Job, models: Models, scene: Scene, loaded: float) -> Finished:
+def _generate(job: Job, models: Models, scene: Scene, provenance: Provenance, loaded: float) -> Finished:
     """Blocks of frames into the file, with progress, preview and memory told; the file is whole when this returns."""
     from engine.generate import generate
 
@@ -206,7 +206,7 @@ def _generate(job: Job, models: Models, scene: Scene, loaded: float) -> Finished
     with VideoSink(folder.output, inputs.width, inputs.height, FPS, inputs.audio) as sink:
         for block in generate(models, scene, steps=job.spec.sample_steps, seed=job.spec.seed):
             sink.write(block.frames)
-            job.provenance.saw(block.frames)
+            provenance.saw(block.frames)
             if block.index == 0:
                 first_frame_s = round(time.monotonic() - loaded, 3)
                 save_preview(folder.first, block.frames[0])
@@ -217,7 +217,6 @@ def _generate(job: Job, models: Models, scene: Scene, loaded: float) -> Finished
             stage.go_on()
         stage.enter(Phase.MUXING)
         save_preview(folder.last, block.frames[-1])
-        sink.close()
     _tell_memory(job, models)
     took = time.monotonic() - began
     return Finished(
