@@ -5,81 +5,77 @@ Commands are imported with their flags only; what they do is imported when they 
 
 from __future__ import annotations
 
+import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
-
+from liveavatar_tui.commands.parser import CommandParser, examples
 from lora_repository.finding import Problem
 from lora_repository.i18n import _, set_language
 
-_EXAMPLES = """\b
-{title}
-  liveavatar-tui                                       {app}
-  liveavatar-tui versions                              {versions}
-  liveavatar-tui check /path/to/my_lora/               {check}
-  liveavatar-tui activate v2.1 --reason "ticket 812"   {activate}
-  liveavatar-tui preflight --lora staging              {preflight}
-  liveavatar-tui run --audio speech.wav --follow       {run}
-  liveavatar-tui jobs show last                        {jobs}
-"""
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code: 0 good, 1 a check or a run failed, 2 misuse, 128 + n for signal n."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
     set_language()
     try:
-        _application()(given, prog_name="liveavatar-tui")
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        given = _parser().parse_args(arguments)
+    except SystemExit as leaving:  # after --help, --version or misuse
+        return int(leaving.code or 0)
+    try:
+        code: int = given.run(given)
+        sys.stdout.flush()
     except Problem as refusal:
-        return _refuse(refusal, as_json="--json" in given)
-    return 0
+        return _refuse(refusal, as_json=hasattr(given, "as_json"))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has enough. The interpreter's own flush at exit must not complain about it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
 
 
-def _application() -> typer.Typer:
+def _parser() -> CommandParser:
     from liveavatar_tui.commands import config, jobs, repository, running
 
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.callback(invoke_without_command=True, help=_help(), epilog=_epilog())(_open)
-    repository.register(app)
-    running.register(app)
-    jobs.register(app)
-    config.register(app)
-    return app
-
-
-def _open(
-    ctx: typer.Context,
-    config: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help=_("Settings file. Without it: $LIVEAVATAR_CONFIG, ./config.yaml, then the user's and the checkout's."),
+    parser = CommandParser(
+        prog="liveavatar-tui",
+        description=_(
+            "Talking avatars on this machine: choose a LoRA version, see that it fits, run it, watch it, go back.\n"
+            "Without a command the full-screen app opens."
         ),
-    ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=lambda asked: _version() if asked else None)
-    ] = False,
-) -> None:
+        epilog=_examples(),
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help=_("Settings file; else $LIVEAVATAR_CONFIG, ./config.yaml, the user's, the checkout's."),
+    )
+    parser.add_argument("--version", action="version", version=_version(), help=_("Print the version."))
+    parser.with_help().set_defaults(run=_open)
+    commands = parser.add_subparsers(title=_("Commands"), metavar=_("COMMAND"), parser_class=CommandParser)
+    for module in (repository, running, jobs, config):
+        module.register(commands)
+    return parser
+
+
+def _open(given: Namespace) -> int:
     """Without a command: the app."""
-    ctx.obj = config
-    if ctx.invoked_subcommand is None:
-        from liveavatar_tui.commands.shared import settings_of
+    from liveavatar_tui.commands.shared import settings_of
 
-        settings = settings_of(config)
-        from liveavatar_tui.app import run_app
+    settings = settings_of(given)
+    from liveavatar_tui.app import run_app
 
-        raise typer.Exit(run_app(settings))
+    return run_app(settings)
 
 
-def _version() -> None:
+def _version() -> str:
     from engine import __version__
 
-    sys.stdout.write(f"liveavatar-tui {__version__}\n")
-    raise typer.Exit
+    return f"liveavatar-tui {__version__}"
 
 
 def _refuse(refusal: Problem, *, as_json: bool) -> int:
@@ -92,21 +88,17 @@ def _refuse(refusal: Problem, *, as_json: bool) -> int:
     return refusal.exit_code
 
 
-def _help() -> str:
-    return _(
-        "Talking avatars on this machine: choose a LoRA version, see that it fits, run it, watch it, go back.\n\n"
-        "Without a command the full-screen app opens."
+def _examples() -> str:
+    return examples(
+        ("liveavatar-tui", _("open the app")),
+        ("liveavatar-tui versions", _("what there is, and what each channel points at")),
+        ("liveavatar-tui check /path/to/my_lora/", _("will this LoRA load?")),
+        ('liveavatar-tui activate v2.1 --reason "ticket 812"', _("make it `latest`")),
+        ("liveavatar-tui preflight --lora staging", _("will this run work and fit here?")),
+        ("liveavatar-tui run --audio speech.wav --follow", _("generate, and watch the progress")),
+        ("liveavatar-tui jobs show last", _("how the last one stands")),
     )
 
 
-def _epilog() -> str:
-    return _EXAMPLES.format(
-        title=_("Examples:"),
-        app=_("open the app"),
-        versions=_("what there is, and what each channel points at"),
-        check=_("will this LoRA load?"),
-        activate=_("make it `latest`"),
-        preflight=_("will this run work and fit here?"),
-        run=_("generate, and watch the progress"),
-        jobs=_("how the last one stands"),
-    )
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,8 +6,6 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import typer
-
 from engine.job_folder import JobFolder
 from engine.protocol import Finished, PhaseChanged, Progress, Warned
 from liveavatar_tui.commands.output import complain, complain_finding, say, say_table
@@ -37,7 +35,7 @@ def follow_job(folder: JobFolder, *, quiet: bool) -> Job:
             time.sleep(_LOOK_S)
     except KeyboardInterrupt:
         complain(_("The job goes on. Watch it: liveavatar-tui jobs show {job} --follow").format(job=folder.root.name))
-        raise typer.Exit(130) from None
+        raise
 
 
 def _tell(watcher: Watcher, job: Job, told: float) -> float:

@@ -1,18 +1,15 @@
-"""The flags that describe a run, written once and given to every command that takes them.
+"""The flags that describe a run, the same for every command that takes them, and the run that they amount to.
 
 Upstream's spelling with underscores is understood as well. A flag that is not given leaves the setting as it is.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from argparse import Namespace
+from typing import TYPE_CHECKING
 
-import typer
-
+from liveavatar_tui.commands.parser import CommandParser, examples
+from liveavatar_tui.commands.shared import settings_of
 from lora_repository.i18n import _
 
 if TYPE_CHECKING:
@@ -20,86 +17,53 @@ if TYPE_CHECKING:
     from liveavatar_tui.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class RunFlags:
-    """As given; None = not given."""
-
-    lora: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--lora",
-            "--lora_path_dmd",
-            help=_("Version, channel or path of a LoRA; several are applied in order."),
-        ),
-    ] = None
-    no_lora: Annotated[bool, typer.Option("--no-lora", help=_("Run the base model alone."))] = False
-    prompt: Annotated[str | None, typer.Option(help=_("What the video shows."))] = None
-    image: Annotated[str | None, typer.Option(help=_("Portrait: a picture file."))] = None
-    audio: Annotated[str | None, typer.Option(help=_("Speech: a sound file."))] = None
-    size: Annotated[
-        str | None, typer.Option(help=_("WIDTH*HEIGHT: bounds the area; the sides follow the portrait."))
-    ] = None
-    num_clip: Annotated[
-        int | None,
-        typer.Option("--num-clip", "--num_clip", help=_("Clips of 1.92 s; without it as long as the speech.")),
-    ] = None
-    seed: Annotated[int | None, typer.Option("--seed", "--base_seed", help=_("Same seed: same video."))] = None
-    sample_steps: Annotated[
-        int | None, typer.Option("--sample-steps", "--sample_steps", help=_("Denoising steps a block."))
-    ] = None
-    ckpt_dir: Annotated[
-        str | None,
-        typer.Option("--ckpt-dir", "--ckpt_dir", help=_("Folder of the base model, or `embedded`.")),
-    ] = None
-    offload_model: Annotated[
-        str | None,
-        typer.Option(
-            "--offload-model",
-            "--offload_model",
-            metavar="BOOL",
-            help=_("True: keep the model in host memory between uses."),
-        ),
-    ] = None
-    avatarise: Annotated[
-        bool | None,
-        typer.Option("--avatarise/--no-avatarise", help=_("Turn a photograph into the nearest avatar.")),
-    ] = None
-    parity: Annotated[bool, typer.Option("--parity", help=_("Reproduce upstream, flaws included."))] = False
-    threads: Annotated[int | None, typer.Option(help=_("CPU threads."))] = None
-
-    def settings(self, config: str | None) -> Settings:
-        """The settings in force with these flags on top."""
-        from liveavatar_tui.commands.shared import settings_of
-        from liveavatar_tui.settings import GenerateSettings
-
-        flags = {f"generate.{name}": getattr(self, name) for name in GenerateSettings.__struct_fields__}
-        return settings_of(config, {**flags, "ckpt_dir": self.ckpt_dir})
-
-    def spec(self, settings: Settings) -> RunSpec:
-        """The run that these flags describe; raises `Problem` for a LoRA that is nowhere."""
-        from liveavatar_tui.launch import compose_spec
-
-        loras = () if self.no_lora else tuple(self.lora or (settings.lora.default,))
-        return compose_spec(settings, loras, parity=self.parity)
+def add_run_flags(parser: CommandParser) -> CommandParser:
+    """Every field of a run as a flag."""
+    add = parser.add_argument
+    add(
+        "--lora",
+        "--lora_path_dmd",
+        action="append",
+        metavar="LORA",
+        help=_("Version, channel or path of a LoRA; given again, the next is applied on top."),
+    )
+    add("--no-lora", action="store_true", help=_("Run the base model alone."))
+    add("--prompt", metavar="TEXT", help=_("What the video shows."))
+    add("--image", metavar="FILE", help=_("Portrait: a picture file."))
+    add("--audio", metavar="FILE", help=_("Speech: a sound file."))
+    add("--size", metavar="W*H", help=_("Bounds the area; the sides follow the portrait."))
+    add("--num-clip", "--num_clip", metavar="N", help=_("Clips of 1.92 s; without it as long as the speech."))
+    add("--seed", metavar="N", help=_("Same seed, same machine: same video."))
+    add("--sample-steps", "--sample_steps", metavar="N", help=_("Denoising steps a block."))
+    add("--ckpt-dir", "--ckpt_dir", metavar="DIR", help=_("Folder of the base model, or `embedded`."))
+    add("--offload-model", "--offload_model", metavar="BOOL", help=_("True: keep idle parts in host memory."))
+    add("--avatarise", action="store_const", const="true", help=_("Turn a photograph into the nearest avatar."))
+    add("--parity", action="store_true", help=_("Reproduce upstream, flaws included."))
+    add("--threads", metavar="N", help=_("CPU threads."))
+    return parser
 
 
-def with_run_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`command(flags, *, ...)` as a command that takes every field of `RunFlags` as a flag of its own."""
-    names = [field.name for field in fields(RunFlags)]
-    hints = get_type_hints(RunFlags, include_extras=True)
+def run_examples(command: str) -> str:
+    """Three runs of growing size."""
+    start = f"liveavatar-tui {command}"
+    return examples(
+        (f'{start} --image me.png --audio speech.wav --prompt "a person speaking, smiling"', ""),
+        (f'{start} --lora production --size "688*368" --num-clip 100', ""),
+        (f"{start} --lora /path/to/my_lora/ --ckpt-dir ckpt/Wan2.2-S2V-14B/ --offload-model True", ""),
+    )
 
-    @functools.wraps(command)
-    def whole(**given: Any) -> Any:
-        mine = {name: given.pop(name) for name in names}
-        return command(RunFlags(**mine), **given)
 
-    own = get_type_hints(command, include_extras=True)
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    rest = list(inspect.signature(command).parameters.values())[1:]
-    parameters = [
-        *(p.replace(kind=keyword, annotation=own[p.name]) for p in rest),
-        *(inspect.Parameter(f.name, keyword, default=f.default, annotation=hints[f.name]) for f in fields(RunFlags)),
-    ]
-    whole.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    whole.__annotations__ = {p.name: p.annotation for p in parameters}
-    return whole
+def run_settings(given: Namespace) -> Settings:
+    """The settings in force with the flags on top; raises `Problem` CFG005 for a flag that does not fit."""
+    from liveavatar_tui.settings import GenerateSettings
+
+    flags = {f"generate.{name}": getattr(given, name, None) for name in GenerateSettings.__struct_fields__}
+    return settings_of(given, {**flags, "ckpt_dir": getattr(given, "ckpt_dir", None)})
+
+
+def run_spec(given: Namespace, settings: Settings) -> RunSpec:
+    """The run that flags and settings describe; raises `Problem` for a LoRA that is nowhere."""
+    from liveavatar_tui.launch import compose_spec
+
+    named = tuple(getattr(given, "lora", (settings.lora.default,)))
+    return compose_spec(settings, () if hasattr(given, "no_lora") else named, parity=hasattr(given, "parity"))

@@ -2,100 +2,85 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from liveavatar_tui.commands.output import complain, complain_finding, say, say_findings, say_json, say_table
-from liveavatar_tui.commands.run_flags import RunFlags, with_run_flags
-from liveavatar_tui.commands.shared import JsonFlag
+from liveavatar_tui.commands.parser import add_command, add_json, as_json
+from liveavatar_tui.commands.run_flags import add_run_flags, run_examples, run_settings, run_spec
 from lora_repository.i18n import _
 
 if TYPE_CHECKING:
+    from liveavatar_tui.commands.parser import SubParsers
     from liveavatar_tui.preflight.report import Report
 
-_EXAMPLES = """\b
-{title}
-  liveavatar-tui {command} --image me.png --audio speech.wav --prompt "a person speaking, smiling"
-  liveavatar-tui {command} --lora production --size "688*368" --num-clip 100
-  liveavatar-tui {command} --lora /path/to/my_lora/ --ckpt-dir ckpt/Wan2.2-S2V-14B/ --offload-model True
-"""
 
-
-def register(app: typer.Typer) -> None:
+def register(commands: SubParsers) -> None:
     """Add the commands, with their help in the language in force."""
-    app.command(
-        "preflight",
-        help=_("Check a run before it starts: LoRA, base model, portrait, speech, arguments, place, memory."),
-        epilog=_EXAMPLES.format(title=_("Examples:"), command="preflight"),
-    )(with_run_flags(preflight))
-    app.command(
-        "run",
-        help=_(
-            "Start a run: checked first, then an engine of its own that outlives this terminal.\n\n"
-            "What is not given comes from config.yaml. The exit code of --wait and --follow is that of the run."
-        ),
-        epilog=_EXAMPLES.format(title=_("Examples:"), command="run"),
-    )(with_run_flags(run))
+    short = _("Check a run before it starts.")
+    more = _("LoRA, base model, portrait, speech, numbers, place and memory. Exit code 1 when there is an error.")
+    parser = add_command(commands, "preflight", preflight, short, more, run_examples("preflight"))
+    add_json(add_run_flags(parser)).with_help()
+
+    short = _("Start a run: checked first, in a process of its own.")
+    more = _(
+        "It goes on when this terminal is closed. What is not given comes from config.yaml. With --wait and --follow\n"
+        "the exit code is that of the run."
+    )
+    parser = add_command(commands, "run", run, short, more, run_examples("run"))
+    add = add_run_flags(parser).add_argument
+    add("--wait", action="store_true", help=_("Return when the run is over."))
+    add("--follow", action="store_true", help=_("As --wait, and print the progress."))
+    add("--force", action="store_true", help=_("Start in spite of errors that preflight found."))
+    add_json(parser).with_help()
 
 
-def preflight(flags: RunFlags, ctx: typer.Context, as_json: JsonFlag = False) -> None:
-    """Every row and finding; exit code 1 when there is an error."""
+def preflight(given: Namespace) -> int:
+    """Every row and finding; 1 when there is an error."""
     from liveavatar_tui.preflight import preflight as examine
 
-    settings = flags.settings(ctx.obj)
-    report = examine(flags.spec(settings), settings)
-    if as_json:
+    settings = run_settings(given)
+    report = examine(run_spec(given, settings), settings)
+    if as_json(given):
         say_json(report.as_dict())
     else:
-        _say_report(report)
-    raise typer.Exit(0 if report.ok else 1)
+        say_table([row.cells() for row in report.rows])
+        say_findings(report.findings)
+        say(_("Ready to run.") if report.ok else _("Not ready: mend the errors above."))
+    return 0 if report.ok else 1
 
 
-def run(
-    flags: RunFlags,
-    ctx: typer.Context,
-    wait: Annotated[bool, typer.Option("--wait", help=_("Return when the run is over."))] = False,
-    follow: Annotated[bool, typer.Option("--follow", help=_("As --wait, and print the progress."))] = False,
-    force: Annotated[bool, typer.Option("--force", help=_("Start in spite of errors that preflight found."))] = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Preflight, then a job."""
+def run(given: Namespace) -> int:
+    """Preflight, then a job; 1 when either fails."""
     from liveavatar_tui.commands.following import ended_well, follow_job, job_json, say_ending
     from liveavatar_tui.jobs.starting import start
     from liveavatar_tui.preflight import preflight as examine
 
-    settings = flags.settings(ctx.obj)
-    spec = flags.spec(settings)
+    settings = run_settings(given)
+    spec = run_spec(given, settings)
     report = examine(spec, settings)
-    if not report.ok and not force:
-        _refuse(report, as_json)
+    if not report.ok and not hasattr(given, "force"):
+        return _refuse(report, given)
     for finding in report.findings:
         complain_finding(finding)
     job = start(spec, settings.jobs_folder())
-    if wait or follow:
-        job = follow_job(job.folder, quiet=as_json or not follow)
-    if as_json:
+    following = hasattr(given, "follow")
+    if following or hasattr(given, "wait"):
+        job = follow_job(job.folder, quiet=as_json(given) or not following)
+    if as_json(given):
         say_json(job_json(job))
     elif job.state.live:
         say(_("Started {job}. Watch it: liveavatar-tui jobs show {job} --follow").format(job=job.id))
     else:
         say_ending(job)
-    raise typer.Exit(0 if job.state.live or ended_well(job) else 1)
+    return 0 if job.state.live or ended_well(job) else 1
 
 
-def _refuse(report: Report, as_json: bool) -> None:
-    if as_json:
+def _refuse(report: Report, given: Namespace) -> int:
+    if as_json(given):
         say_json(report.as_dict())
-    else:
-        for finding in report.findings:
-            complain_finding(finding)
-        complain(_("Nothing was started."))
-    raise typer.Exit(1)
-
-
-def _say_report(report: Report) -> None:
-    say_table([row.cells() for row in report.rows])
-    say_findings(report.findings)
-    verdict: Any = _("Ready to run.") if report.ok else _("Not ready: mend the errors above.")
-    say(verdict)
+        return 1
+    for finding in report.findings:
+        complain_finding(finding)
+    complain(_("Nothing was started."))
+    return 1

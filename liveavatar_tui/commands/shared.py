@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from lora_repository.i18n import _, set_language
+from lora_repository.i18n import set_language
 
 if TYPE_CHECKING:
     from liveavatar_tui.settings import Settings
 
-JsonFlag = Annotated[bool, typer.Option("--json", help=_("Report as JSON."))]
 
-
-def settings_of(config: str | None, flags: Mapping[str, object] | None = None) -> Settings:
+def settings_of(given: Namespace, flags: Mapping[str, object] | None = None) -> Settings:
     """The settings in force with `flags` on top; the process speaks their language from here on."""
     from pathlib import Path
 
     from liveavatar_tui.settings import load_settings
 
+    config = getattr(given, "config", None)
     settings = load_settings(Path(config) if config else None, flags=flags)
     if settings.language != "auto":
         set_language(settings.language)

@@ -68,7 +68,7 @@ def _cut_much(path: Path, share: float) -> Finding:
 
 
 def check_speech(spec: RunSpec, *, judged: bool) -> tuple[Examined, int | None]:
-    """Can it be heard, and is any of it cut off; the length in blocks, None where the numbers were not `judged` good."""
+    """Can it be heard, and is any of it cut off; the length in blocks, None when the numbers were not `judged`."""
     title, path = _("speech"), Path(spec.audio)
     try:
         speech = _read_speech(path)
