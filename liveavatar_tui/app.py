@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
@@ -27,6 +27,9 @@ from liveavatar_tui.terminal.line_filter import ControlFilter
 from liveavatar_tui.theme import DARK, THEMES
 from lora_repository.i18n import _
 
+if TYPE_CHECKING:
+    from liveavatar_tui.screens.generate import Examine
+
 
 class QuietPalette(CommandPalette):
     """Textual's palette without a blinking cursor: an idle terminal is sent nothing."""
@@ -36,7 +39,7 @@ class QuietPalette(CommandPalette):
 
 
 class LiveAvatarApp(App[int]):
-    """`host` stands in the title bar; None asks the system."""
+    """`host` stands in the title bar, None asks the system; `examine` is the preflight, None the product's own."""
 
     TITLE = "Live Avatar"
     CSS_PATH = "app.tcss"
@@ -44,8 +47,9 @@ class LiveAvatarApp(App[int]):
     DEFAULT_MODE = "versions"
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, settings: Settings, *, host: str | None = None) -> None:
+    def __init__(self, settings: Settings, *, host: str | None = None, examine: Examine | None = None) -> None:
         super().__init__()
+        self._examine = examine
         self.animation_level = "none"
         self.settings = settings
         self.host = host or socket.gethostname()
@@ -65,7 +69,7 @@ class LiveAvatarApp(App[int]):
     def _generate_screen(self) -> Screen[None]:
         from liveavatar_tui.screens.generate import GenerateScreen
 
-        return GenerateScreen(self.settings, self.host)
+        return GenerateScreen(self.settings, self.host, self._examine)
 
     def _jobs_screen(self) -> Screen[None]:
         from liveavatar_tui.screens.jobs import JobsScreen
@@ -94,12 +98,16 @@ class LiveAvatarApp(App[int]):
         self.call_later(self.run_action, action.removeprefix("screen."), screen if "screen." in action else self)
 
     def action_command_palette(self) -> None:
-        if not CommandPalette.is_open(self):
+        if not isinstance(self.screen, CommandPalette):
             self.push_screen(QuietPalette(placeholder=_("Find a command…"), id="--command-palette"))
 
     async def action_go(self, place: str) -> None:
         """Switch to one of the three places; each keeps its state."""
         await self.switch_mode(place)
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C: say how to leave, since it copies in a field and would end a long session by mistake."""
+        self.notify(_("Press {key} to leave the app; running jobs go on.").format(key="^q"), markup=False)
 
     def action_help(self) -> None:
         from liveavatar_tui.screens.help import HelpScreen

@@ -26,10 +26,11 @@ class Key:
     tip: str
     footer: bool = True
 
-    @property
-    def shown(self) -> str:
-        """The first key as people write it."""
-        return show_key(self.keys.split(",")[0])
+    def shown(self, *, typing: bool = False) -> str:
+        """The first key as people write it; while `typing` the first that no text field takes for itself."""
+        keys = self.keys.split(",")
+        free = [key for key in keys if len(key) > 1 and key not in _CHARACTERS] if typing else keys
+        return show_key((free or keys)[0])
 
     @property
     def all_shown(self) -> str:
@@ -48,6 +49,9 @@ _NAMES: Final = {
     "right": "→",
     "slash": "/",
 }
+
+
+_CHARACTERS: Final = frozenset({"question_mark", "slash", "space"})
 
 
 def show_key(key: str) -> str:
@@ -87,7 +91,7 @@ REPOSITORY: Final = (
         "repository.generate",
         "enter",
         "screen.generate",
-        N_("Generate"),
+        N_("Generate with it"),
         N_("Open the form with the selected version"),
     ),
     Key("repository.activate", "a", "screen.activate", N_("Activate"), N_("Let latest point at the selected version")),

@@ -17,7 +17,7 @@ _SEVERITY = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO
 class Place(Screen[Result]):
     """A full screen. `KEYS` are its own keys, without the app's."""
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012
     KEYS: ClassVar[tuple[Key, ...]] = ()
 
     def tell(self, finding: Finding) -> None:

@@ -5,6 +5,7 @@ Files, adapters and memory are looked at in a worker; the screen holds the last 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -16,7 +17,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Button, Checkbox, Input, Select, Static
+from textual.widgets import Button, Input, Select, Static
 from textual.worker import get_current_worker
 
 from engine.spec import RunSpec
@@ -24,17 +25,20 @@ from liveavatar_tui import draft as drafts
 from liveavatar_tui import keymap
 from liveavatar_tui.draft import Draft
 from liveavatar_tui.messages import OpenJob
-from liveavatar_tui.screens import preflight_text
 from liveavatar_tui.screens.base import Place
 from liveavatar_tui.settings import Settings
 from liveavatar_tui.widgets.bars import KeyBar, TitleBar
 from liveavatar_tui.widgets.fields import Choice, Field
+from liveavatar_tui.widgets.paragraphs import Paragraphs
+from liveavatar_tui.widgets.tick import Tick
 from lora_repository.finding import Problem
 from lora_repository.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from liveavatar_tui.preflight.report import Report
 
+Examine = Callable[[RunSpec, Settings], "Report"]
+"""Everything that can be known about a run before it starts."""
 _PAUSE_S: Final = 0.4  # of typing, before the checks run again
 
 
@@ -63,17 +67,17 @@ class GenerateScreen(Place[None]):
     CSS_PATH = "generate.tcss"
     AUTO_FOCUS = "#prompt"
 
-    def __init__(self, settings: Settings, host: str) -> None:
+    def __init__(self, settings: Settings, host: str, examine: Examine | None = None) -> None:
         super().__init__()
+        self._examine = examine
         self._settings = settings
         self._host = host
         self._start = drafts.defaults(settings)
         self._pause: Timer | None = None
-        self._report: Report | None = None
 
     def compose(self) -> ComposeResult:
         start = self._start
-        yield TitleBar("generate", self._host)
+        yield TitleBar("generate", self._host, typing=True)
         with Vertical(id="form", classes="panel") as form:
             form.border_title = Content(_("Generate"))
             yield Field("prompt", _("Prompt"), start.prompt, _("what the video shows"), long=True)
@@ -85,23 +89,15 @@ class GenerateScreen(Place[None]):
             yield Field("seed", _("Seed"), start.seed, "420")
             with Horizontal(classes="field"):
                 yield Static("", classes="name")
-                yield Checkbox(
-                    Content(_("Offload the model")), start.offload, id="offload", compact=True, classes="switch"
-                )
-                yield Checkbox(
-                    Content(_("Avatarise a photograph")),
-                    start.avatarise,
-                    id="avatarise",
-                    compact=True,
-                    classes="switch",
-                )
+                yield Tick(_("Offload the model"), start.offload, id="offload")
+                yield Tick(_("Avatarise a photograph"), start.avatarise, id="avatarise")
         with VerticalScroll(id="checks", classes="panel", can_focus=False) as checks:
             checks.border_title = Content(_("Before launch"))
-            yield Static(Content(_("Checking…")), id="checks-text")
+            yield Paragraphs(id="checks-text")
         with Horizontal(id="launch-row"):
             yield Button(Content(_("Launch")), id="launch", variant="primary", compact=True)
-            yield Static("", id="verdict")
-        yield KeyBar(self.KEYS, keymap.APP)
+            yield Static(Content(_("Checking…")), id="verdict")
+        yield KeyBar(self.KEYS, keymap.APP, typing=True)
 
     def on_mount(self) -> None:
         self._find_versions()
@@ -125,19 +121,25 @@ class GenerateScreen(Place[None]):
         self._set(drafts.defaults(self._settings))
 
     def _set(self, draft: Draft) -> None:
-        for name in ("prompt", "image", "audio", "size", "clips", "seed"):
-            self.query_one(f"#{name}", Input).value = getattr(draft, name)
-        for name in ("offload", "avatarise"):
-            self.query_one(f"#{name}", Checkbox).value = getattr(draft, name)
+        for field in self.query(Field):
+            field.value = getattr(draft, field.field_name)
+        self.query_one("#offload", Tick).value = draft.offload
+        self.query_one("#avatarise", Tick).value = draft.avatarise
         self.choose(draft.version)
 
     def _draft(self) -> Draft:
-        texts = {
-            name: self.query_one(f"#{name}", Input).value
-            for name in ("prompt", "image", "audio", "size", "clips", "seed")
-        }
-        flags = {name: self.query_one(f"#{name}", Checkbox).value for name in ("offload", "avatarise")}
-        return Draft(version=self.query_one(Choice).chosen, **texts, **flags)
+        text = {field.field_name: field.value for field in self.query(Field)}
+        return Draft(
+            prompt=text["prompt"],
+            version=self.query_one(Choice).chosen,
+            image=text["image"],
+            audio=text["audio"],
+            size=text["size"],
+            clips=text["clips"],
+            seed=text["seed"],
+            offload=self.query_one("#offload", Tick).value,
+            avatarise=self.query_one("#avatarise", Tick).value,
+        )
 
     def _call(self, reference: str) -> str:
         if reference == drafts.BASE_ALONE:
@@ -164,7 +166,7 @@ class GenerateScreen(Place[None]):
     # --- checks
 
     @on(Input.Changed)
-    @on(Checkbox.Changed)
+    @on(Tick.Changed)
     @on(Select.Changed)
     def _check_soon(self) -> None:
         faults = drafts.faults(self._draft())
@@ -172,7 +174,6 @@ class GenerateScreen(Place[None]):
             field.fault(faults.get(field.field_name))
         if self._pause is not None:
             self._pause.stop()
-        self._report = None
         if not faults:
             self._pause = self.set_timer(_PAUSE_S, self._check_now)
 
@@ -181,15 +182,16 @@ class GenerateScreen(Place[None]):
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="check", description="check before launch")
     def _check(self, draft: Draft, *, launch: bool) -> None:
+        from liveavatar_tui.input_hints import hints_for
         from liveavatar_tui.preflight import preflight
-        from liveavatar_tui.screens.input_hints import hints_for
+        from liveavatar_tui.screens.preflight_text import refused
 
         worker = get_current_worker()
         try:
             spec = drafts.compose(draft, self._settings)
-            report = preflight(spec, self._settings)
+            report = (self._examine or preflight)(spec, self._settings)
         except Problem as problem:
-            report = preflight_text.refused(problem.finding)
+            report = refused(problem.finding)
             hints: dict[str, str] = {}
         else:
             hints = hints_for(spec)
@@ -200,8 +202,9 @@ class GenerateScreen(Place[None]):
     def _show_report(self, message: Checked) -> None:
         if message.draft != self._draft():
             return  # typed over meanwhile: a later check is on its way
-        self._report = message.report
-        self.query_one("#checks-text", Static).update(preflight_text.describe(message.report))
+        from liveavatar_tui.screens import preflight_text
+
+        self.query_one("#checks-text", Paragraphs).show(preflight_text.describe_report(message.report))
         self.query_one("#verdict", Static).update(preflight_text.verdict(message.report))
         for field in self.query(Field):
             field.hint(message.hints.get(field.field_name, ""))
@@ -226,6 +229,8 @@ class GenerateScreen(Place[None]):
         self._check(draft, launch=True)
 
     def _launch_if_ready(self, message: Checked) -> None:
+        from liveavatar_tui.screens import preflight_text
+
         errors = preflight_text.errors(message.report)
         if errors:
             self.tell(errors[0])

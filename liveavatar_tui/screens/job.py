@@ -34,6 +34,7 @@ from liveavatar_tui.terminal.capabilities import PictureMode, picture_mode
 from liveavatar_tui.widgets.bars import KeyBar, TitleBar
 from liveavatar_tui.widgets.log_view import LogView
 from liveavatar_tui.widgets.meter import Meter, Stepper
+from liveavatar_tui.widgets.paragraphs import Paragraphs
 from liveavatar_tui.widgets.preview import FramePreview
 from lora_repository.finding import Finding, Problem
 from lora_repository.i18n import _
@@ -101,7 +102,7 @@ class JobScreen(Place[None]):
             yield Meter(id="meter")
             yield Static(id="facts")
         with VerticalScroll(id="ending", classes="panel", can_focus=False):
-            yield Static(id="ending-text")
+            yield Paragraphs(id="ending-text")
         with Horizontal(id="live"):
             log = LogView(self._index, id="log")
             log.add_class("panel")
@@ -155,7 +156,7 @@ class JobScreen(Place[None]):
         ending = self.query_one("#ending")
         text = job_text.ending(job, message.cause)
         ending.set_class(bool(text), "-shown")
-        self.query_one("#ending-text", Static).update(text)
+        self.query_one("#ending-text", Paragraphs).show(text)
 
     @on(LogGrew)
     def _show_log(self) -> None:

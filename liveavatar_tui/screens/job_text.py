@@ -13,6 +13,7 @@ from liveavatar_tui.quantities import bytes_text, span_text
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.findings import describe
 from liveavatar_tui.widgets.meter import Mark, Step
+from liveavatar_tui.widgets.paragraphs import Paragraph, paragraph
 from lora_repository.finding import Finding, Severity
 from lora_repository.i18n import N_, _, ngettext
 
@@ -148,18 +149,21 @@ def _adapter(adapter: AdapterLoaded) -> Content:
     return _pair(_("video LoRA") if adapter.target == "dit" else _("text LoRA"), text)
 
 
-def ending(job: Job, cause: Finding | None) -> Content:
+def ending(job: Job, cause: Finding | None) -> list[Paragraph]:
     """How it ended, with `cause` and fix; where the video is; warnings on the way. Empty for a job without any."""
     warnings = [Finding(told.code, Severity.WARNING, told.message, told.fix) for told in job.story.warnings]
     found = [*([cause] if cause is not None else []), *warnings]
-    parts = [_finished(job, job.story.end)] if isinstance(job.story.end, Finished) else []
-    return Content("\n").join([*parts, *([describe(found)] if found else [])])
+    done = _finished(job, job.story.end) if isinstance(job.story.end, Finished) else []
+    return [*done, *describe(found)]
 
 
-def _finished(job: Job, end: Finished) -> Content:
+def _finished(job: Job, end: Finished) -> list[Paragraph]:
     made = ngettext("{n} frame", "{n} frames", end.frames).format(n=end.frames)
     speed = _("{made} in {time}, {fps:.1f} frames/s, the first after {first:.1f} s").format(
         made=made, time=span_text(end.seconds), fps=end.fps, first=end.first_frame_s
     )
-    path = safe_text(str(job.folder.output))
-    return Content.assemble(("✓ ", "bold $text-success"), (path, "bold"), ("\n  " + speed, "$muted"))
+    path = Content.styled(safe_text(str(job.folder.output)), "bold")
+    return [
+        paragraph(path, Content.styled("✓ ", "bold $text-success")),
+        paragraph(Content.styled(speed, "$muted"), "  "),
+    ]

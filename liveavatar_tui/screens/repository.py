@@ -15,7 +15,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 from textual.worker import get_current_worker
 
 from liveavatar_tui import keymap
@@ -25,6 +25,7 @@ from liveavatar_tui.screens import version_text
 from liveavatar_tui.screens.base import Place
 from liveavatar_tui.widgets.bars import KeyBar, TitleBar
 from liveavatar_tui.widgets.findings import describe
+from liveavatar_tui.widgets.paragraphs import Paragraphs, paragraph
 from liveavatar_tui.widgets.version_table import VersionTable
 from lora_repository.finding import Problem
 from lora_repository.history import Generation
@@ -93,9 +94,9 @@ class RepositoryScreen(Place[None]):
                 left.border_title = Content(_("Versions"))
                 yield VersionTable(id="versions")
                 with VerticalScroll(id="trouble", can_focus=False):
-                    yield Static(id="trouble-text")
+                    yield Paragraphs(id="trouble-text")
             with VerticalScroll(id="details", classes="panel"):
-                yield Static(id="details-text")
+                yield Paragraphs(id="details-text")
         yield KeyBar(self.KEYS, keymap.APP)
 
     def on_mount(self) -> None:
@@ -140,7 +141,7 @@ class RepositoryScreen(Place[None]):
         self._draw()
         trouble = self.query_one("#trouble")
         trouble.set_class(bool(listing.findings), "-shown")
-        self.query_one("#trouble-text", Static).update(describe(listing.findings))
+        self.query_one("#trouble-text", Paragraphs).show(describe(listing.findings))
 
     @on(Proved)
     def _show_proof(self, message: Proved) -> None:
@@ -168,11 +169,11 @@ class RepositoryScreen(Place[None]):
         details = self.query_one("#details")
         if row is None:
             details.border_title = None
-            self.query_one("#details-text", Static).update(Content.styled(self._nothing(), "$muted"))
+            self.query_one("#details-text", Paragraphs).show([paragraph(self._nothing())])
             return
         details.border_title = Content(row.name)
         text = version_text.details(row, self._proofs.get(row.name), self._hashes.get(row.name, {}))
-        self.query_one("#details-text", Static).update(text)
+        self.query_one("#details-text", Paragraphs).show(text)
 
     def _nothing(self) -> str:
         return _("There is no version here yet. A version is a folder such as v1.0_product_demo with its files.")

@@ -25,7 +25,10 @@ def _clickable(part: Content, action: str) -> Content:
 
 
 class TitleBar(Widget):
-    """The product, the three places with the present one marked, and at the right what the place is about."""
+    """The product, the three places with the present one marked, and at the right what the place is about.
+
+    `typing`: single characters go into a field here, so keys that work all the same are named.
+    """
 
     ALLOW_SELECT = False
     auto_links = False
@@ -36,10 +39,11 @@ class TitleBar(Widget):
     }
     """
 
-    def __init__(self, place: str, about: str = "") -> None:
+    def __init__(self, place: str, about: str = "", *, typing: bool = False) -> None:
         super().__init__()
         self._place = place
         self._about = safe_text(about)
+        self._typing = typing
 
     def tell(self, about: str) -> None:
         """Change the text at the right."""
@@ -50,7 +54,7 @@ class TitleBar(Widget):
     def render(self) -> Content:
         parts = [Content.styled("Live Avatar", "bold $primary"), Content("  ")]
         for key in _TABS:
-            label = Content(f" {key.shown} {_(key.label)} ")
+            label = Content(f" {key.shown(typing=self._typing)} {_(key.label)} ")
             here = f"('{self._place}')" in key.action
             parts.append(label.stylize("bold $foreground on $surface") if here else _clickable(label, key.action))
         line = Content.assemble(*parts)
@@ -60,7 +64,7 @@ class TitleBar(Widget):
 
 
 class KeyBar(Widget):
-    """The keys of the present screen; what does not fit is in the help screen."""
+    """The keys of the present screen; what does not fit is in the help screen. `typing` as for the title bar."""
 
     ALLOW_SELECT = False
     auto_links = False
@@ -71,13 +75,14 @@ class KeyBar(Widget):
     }
     """
 
-    def __init__(self, *groups: Iterable[Key]) -> None:
+    def __init__(self, *groups: Iterable[Key], typing: bool = False) -> None:
         super().__init__()
+        self._typing = typing
         self._keys = tuple(key for group in groups for key in group if key.footer)
 
     def render(self) -> Content:
         parts: list[Content] = []
         for key in self._keys:
-            text = Content.assemble((key.shown, "bold $primary"), " ", _(key.label))
+            text = Content.assemble((key.shown(typing=self._typing), "bold $primary"), " ", _(key.label))
             parts.append(_clickable(text, key.action))
         return Content("   ").join(parts)

@@ -25,7 +25,7 @@ class Field(Horizontal):
         super().__init__(classes="field")
         self.field_name = name
         self._label = label
-        self._value = value
+        self._start = value
         self._placeholder = placeholder
         self._long = long
         self._hint = ""
@@ -33,9 +33,18 @@ class Field(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static(Content(self._label), classes="name")
-        yield QuietInput(self._value, placeholder=self._placeholder, id=self.field_name, classes="value")
+        yield QuietInput(self._start, placeholder=self._placeholder, id=self.field_name, classes="value")
         if not self._long:
             yield Static("", classes="hint")
+
+    @property
+    def value(self) -> str:
+        """The text as typed."""
+        return self.query_one(QuietInput).value
+
+    @value.setter
+    def value(self, text: str) -> None:
+        self.query_one(QuietInput).value = text
 
     def hint(self, text: str) -> None:
         """What the value means."""

@@ -11,6 +11,7 @@ from typing import Final
 from textual.content import Content
 
 from liveavatar_tui.safe_text import safe_text
+from liveavatar_tui.widgets.paragraphs import Paragraph, paragraph
 from lora_repository.finding import Finding, Severity
 from lora_repository.i18n import N_, _
 
@@ -32,21 +33,20 @@ def verdict(severity: Severity | None) -> tuple[str, str]:
     return _(_WORD[severity]), COLOUR[severity]
 
 
-def describe(findings: Iterable[Finding]) -> Content:
-    """All findings, gravest first, each with its fix on a line of its own."""
+def describe(findings: Iterable[Finding]) -> list[Paragraph]:
+    """All findings, gravest first: code, message, and what mends it."""
     ordered = sorted(findings, key=lambda finding: _RANK[finding.severity])
-    return Content("\n").join([describe_one(finding) for finding in ordered])
+    return [told for finding in ordered for told in describe_one(finding)]
 
 
-def describe_one(finding: Finding) -> Content:
-    """One finding in two or three lines."""
-    colour = COLOUR[finding.severity]
-    parts = [
-        Content.styled(
-            f"{_SIGN[finding.severity]} {_(_WORD[finding.severity])} {safe_text(finding.code)}", f"bold {colour}"
-        ),
-        Content(f"  {safe_text(finding.message, multiline=True)}"),
+def describe_one(finding: Finding) -> list[Paragraph]:
+    """One finding: its code on a line of its own, so that long messages have the whole width."""
+    code = f"{_SIGN[finding.severity]} {_(_WORD[finding.severity])} {safe_text(finding.code)}"
+    told = [
+        paragraph(Content.styled(code, f"bold {COLOUR[finding.severity]}")),
+        paragraph(safe_text(finding.message, multiline=True), "  "),
     ]
     if finding.fix:
-        parts += [Content("\n  "), Content.styled("→ " + safe_text(finding.fix, multiline=True), "$primary")]
-    return Content.assemble(*parts)
+        fix = Content.styled(safe_text(finding.fix, multiline=True), "$primary")
+        told.append(paragraph(fix, Content.styled("  → ", "$primary")))
+    return told

@@ -18,5 +18,6 @@ class QuietInput(Input):
     QuietInput > .input--placeholder { color: $muted; }
     """
 
-    def on_mount(self) -> None:
+    def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None, classes: str = "") -> None:
+        super().__init__(value, placeholder=placeholder, id=id, classes=classes, select_on_focus=False)
         self.cursor_blink = False

@@ -9,12 +9,32 @@ import json
 import math
 import os
 import struct
-from collections.abc import Iterable, Mapping
+import time
+import wave
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from PIL import Image, ImageDraw
+from textual.app import App
+from textual.pilot import Pilot
+
+from engine.identity import own
 from engine.job_folder import JobFolder, Journal, write_atomic
-from engine.protocol import AnyEvent
+from engine.protocol import (
+    AdapterLoaded,
+    AnyEvent,
+    Failed,
+    Finished,
+    Memory,
+    Phase,
+    PhaseChanged,
+    Plan,
+    Preview,
+    Progress,
+    Started,
+)
 from engine.spec import RunSpec, encode
 from liveavatar_tui.settings import Settings, load_settings
 
@@ -45,9 +65,11 @@ def write_base(root: Path) -> Path:
     write_tensors(root / "models_t5_umt5-xxl-enc-bf16.safetensors", {f"{name}.weight": s for name, s in T5.items()})
     for name in ("Wan2.1_VAE.safetensors", "wav2vec2-large-xlsr-53-english/model.safetensors"):
         write_tensors(root / name, {"x": (1,)})
-    for name in ("config.json", "google/umt5-xxl/tokenizer.json", "wav2vec2-large-xlsr-53-english/config.json"):
+    for name in ("google/umt5-xxl/tokenizer.json", "wav2vec2-large-xlsr-53-english/config.json"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text('{"dim": 16}')
+        (root / name).write_text("{}")
+    sizes = {"dim": 16, "ffn_dim": 32, "num_heads": 2, "num_layers": 2, "audio_inject_layers": [0]}
+    (root / "config.json").write_text(json.dumps(sizes))
     return root
 
 
@@ -72,6 +94,13 @@ def write_version(folder: Path, *, t5: bool = True, dmd_rank: int = 4, said: int
     return folder
 
 
+def write_speech(path: Path, seconds: float) -> None:
+    """A hum of 16 kHz mono."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(b"\x00\x01\x00\xff" * round(8000 * seconds))
+
+
 def write_world(root: Path) -> Settings:
     """Base model, four versions (one of them with an error), `latest`, channels; the settings that name them."""
     write_base(root / "base")
@@ -81,9 +110,12 @@ def write_world(root: Path) -> Settings:
     write_version(repository / "v2.1_customer_service")
     write_version(repository / "v2.2_customer_service_calm", dmd_rank=8)
     (repository / "latest").symlink_to("v2.1_customer_service")
+    Image.new("RGB", (256, 256), (200, 170, 150)).save(root / "portrait.png")
+    write_speech(root / "speech.wav", 6.0)
     (root / "config.yaml").write_text(
         "lora:\n  default: latest\n  production: v1.0_product_demo\n  staging: v2.2_customer_service_calm\n"
         "  repository: lora\nckpt_dir: base\njobs:\n  folder: jobs\n"
+        "generate:\n  image: portrait.png\n  audio: speech.wav\n  size: 256*256\n"
     )
     return load_settings(root / "config.yaml", environ={})
 
@@ -100,3 +132,76 @@ def write_job(root: Path, name: str, spec: RunSpec, events: Iterable[AnyEvent], 
     journal.close()
     folder.log.write_text(log)
     return folder
+
+
+def own_start() -> Started:
+    """The first event of an engine that runs: this very process."""
+    me = own()
+    return Started(pid=me.pid, start_time=me.start_time, boot_id=me.boot_id, host=me.host, engine="0")
+
+
+SPEC = RunSpec(
+    prompt="a woman speaking to the camera, smiling, blue background",
+    image="/srv/portrait.png",
+    audio="/srv/speech.wav",
+    label="v2.1_customer_service (latest)",
+)
+LOG = "".join(
+    [
+        "[INFO] Loading DMD LoRA from /srv/lora/v2.1_customer_service\n",
+        "[INFO] Loaded dmd_lora.safetensors (rank=4, alpha=16)\n",
+        "[INFO] Loaded t5_lora.safetensors (rank=3, alpha=16)\n",
+        "[INFO] LoRA injection completed for DiT and T5 modules\n",
+        "[WARNING] the portrait is smaller than the video\n",
+        *(f"[INFO] block {block} of 28: 12 frames in 0.48 s\n" for block in range(1, 13)),
+    ]
+)
+
+
+def half_way() -> list[AnyEvent]:
+    """What an engine has told in the middle of its run."""
+    return [
+        own_start(),
+        PhaseChanged(phase=Phase.LOADING),
+        AdapterLoaded(path="dmd_lora.safetensors", target="dit", rank=4, alpha=16, strength=4, matched=24, total=24),
+        AdapterLoaded(path="t5_lora.safetensors", target="t5", rank=3, alpha=16, strength=16 / 3, matched=10, total=10),
+        PhaseChanged(phase=Phase.CONDITIONING),
+        Plan(width=128, height=128, blocks=28, frames=336),
+        PhaseChanged(phase=Phase.GENERATING),
+        Memory(device="cpu", used=412_000_000, peak=530_000_000, predicted=600_000_000),
+        Progress(block=12, blocks=28, frame=144, frames=336, fps=24.8, eta_s=7.7),
+        Preview(frame=144),
+    ]
+
+
+OUT_OF_MEMORY = Failed(
+    code="RUN040",
+    message="Out of memory on cuda:0: the decoder asked for 2.1 GB, and 0.4 GB was free.",
+    fix="Choose a smaller --size, or keep parts of the model in host memory with --offload_model True",
+)
+FINISHED = Finished(output="output.mp4", frames=336, seconds=13.5, fps=24.9, first_frame_s=0.6)
+
+
+def draw_frame(path: Path, *, mouth: int = 12) -> None:
+    """A face as a frame of video; `mouth` is how far it is open."""
+    picture = Image.new("RGB", (256, 256), (60, 90, 130))
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((58, 30, 198, 230), fill=(224, 172, 140))
+    for eye in (100, 156):
+        draw.ellipse((eye - 9, 91, eye + 9, 109), fill=(30, 40, 60))
+    draw.ellipse((98, 165 - mouth, 158, 165 + mouth), fill=(150, 40, 50))
+    picture.save(path, "JPEG", quality=90)
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], object], within_s: float = 20.0) -> None:
+    """Let the app work until the condition holds; nothing is judged by time but a hang."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        await pilot.pause(0.02)
+    await pilot.pause()
+
+
+def screen_text(app: App[Any]) -> str:
+    """What stands on the screen, line by line."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
