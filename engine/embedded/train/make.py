@@ -1,0 +1,147 @@
+"""`python -m engine.embedded.train.make STAGE --state DIR --tape FILE --seconds N`: one stage of the embedded avatar.
+
+Stages, in order: text, speech, autoencoder, denoiser (under torchrun on several cards), decoder, adapters, export. Each
+reads what the earlier ones left in the state folder, so a lost machine costs one stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+
+from engine.embedded.corpus.speech import Tape
+from engine.embedded.train import adapters, autoencoder, decoder, denoiser, export, speech, text
+from engine.embedded.train.clips import ClipSource, SpeechBank
+from engine.embedded.train.latents import LatentPool
+from engine.embedded.train.schedule import rank
+from engine.model.t5 import UmT5Encoder
+from engine.model.vae import WanVae
+
+
+class Stages:
+    """The stages share a state folder, a device and a tape."""
+
+    def __init__(self, chosen: argparse.Namespace, device: torch.device) -> None:
+        self.chosen, self.device = chosen, device
+        self.state: Path = chosen.state
+        self.seconds: float = chosen.seconds
+
+    def bank(self) -> SpeechBank:
+        """The tape, with features once the speech model exists."""
+        bank = SpeechBank(Tape.load(self.chosen.tape), self.device)
+        path = self.state / "speech.safetensors"
+        if path.exists():
+            speech.fill_features(export.load_module(speech.build(), path, self.device), bank)
+        return bank
+
+    def vae(self) -> WanVae:
+        """The trained autoencoder with its statistics."""
+        model = export.load_module(autoencoder.build(), self.state / "vae.safetensors", self.device)
+        statistics = load_file(self.state / "vae_statistics.safetensors")
+        model.set_statistics(statistics["mean"].tolist(), statistics["std"].tolist())
+        return model
+
+    def encoder(self) -> UmT5Encoder:
+        """The trained text encoder."""
+        return export.load_module(text.build(), self.state / "text.safetensors", self.device)
+
+    def pool(self, source: ClipSource) -> LatentPool:
+        """Ready samples for the stages that see latents."""
+        tokenizer = Tokenizer.from_file(str(self.state / "tokenizer.json"))
+        return LatentPool(source, self.vae(), tokenizer, self.chosen.pool)
+
+    def run_text(self) -> None:
+        tokenizer = text.train_tokenizer(self.state / "tokenizer.json")
+        export.save_module(text.train(tokenizer, self.seconds, self.device), self.state / "text.safetensors")
+
+    def run_speech(self) -> None:
+        bank = SpeechBank(Tape.load(self.chosen.tape), self.device)
+        export.save_module(speech.train(bank, self.seconds, self.device), self.state / "speech.safetensors")
+
+    def run_autoencoder(self) -> None:
+        bank = SpeechBank(Tape.load(self.chosen.tape), self.device)
+        vae = autoencoder.train(ClipSource(bank, rank()), self.seconds, self.device)
+        self._save_vae(vae)
+
+    def run_denoiser(self) -> None:
+        pool = self.pool(ClipSource(self.bank(), 100 + rank()))
+        pool.fill(self.chosen.fill)
+        model = denoiser.build().to(self.device)
+        resume = self.state / "dit.safetensors"
+        if resume.exists():
+            model.load_state_dict(load_file(resume))
+        denoiser.train(model, self.encoder(), pool, self.seconds, self.chosen.batch, self.chosen.rate)
+        if rank() == 0:
+            export.save_module(model, resume)
+
+    def run_decoder(self) -> None:
+        vae, pool = self.vae(), self.pool(ClipSource(self.bank(), 300 + rank()))
+        model = export.load_module(denoiser.build(), self.state / "dit.safetensors", self.device)
+        vae = decoder.train(vae, model, self.encoder(), pool, self.seconds, self.chosen.batch)
+        if rank() == 0:
+            self._save_vae(vae)
+
+    def run_adapters(self) -> None:
+        bank = self.bank()
+        recipes = [recipe for recipe in adapters.RECIPES if self.chosen.only in ("", recipe.version)]
+        for number, recipe in enumerate(recipes):
+            pool = self.pool(ClipSource(bank, 500 + number, persona=recipe.persona))
+            pool.fill(self.chosen.fill)
+            model = export.load_module(denoiser.build(), self.state / "dit.safetensors", self.device)
+            adapters.train(
+                recipe, model, self.encoder(), pool, self.seconds, self.chosen.batch, self.state / "adapters"
+            )
+
+    def run_export(self) -> None:
+        export.export(self.state, self.state / "weights", self.vae().cpu())
+
+    def _save_vae(self, vae: WanVae) -> None:
+        export.save_module(vae, self.state / "vae.safetensors")
+        statistics = {"mean": vae.mean.cpu(), "std": vae.std.cpu()}
+        save_file(statistics, self.state / "vae_statistics.safetensors")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Train one stage of the embedded avatar.")
+    names = ("text", "speech", "autoencoder", "denoiser", "decoder", "adapters", "export")
+    parser.add_argument("stage", choices=names)
+    parser.add_argument("--state", type=Path, required=True, help="folder that the stages share")
+    parser.add_argument("--tape", type=Path, help="speech made by engine.embedded.corpus.speech")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time to train")
+    parser.add_argument("--batch", type=int, default=64, help="clips a step")
+    parser.add_argument("--pool", type=int, default=16384, help="clips held ready")
+    parser.add_argument("--fill", type=int, default=2048, help="clips made before the first step")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate of the denoiser")
+    parser.add_argument("--only", default="", help="train this adapter alone")
+    chosen = parser.parse_args()
+    device = _device()
+    chosen.state.mkdir(parents=True, exist_ok=True)
+    stage: Callable[[], None] = getattr(Stages(chosen, device), f"run_{chosen.stage}")
+    stage()
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def _device() -> torch.device:
+    """This rank's card; the CPU where there is none."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+    if "LOCAL_RANK" in os.environ:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group("nccl")
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+if __name__ == "__main__":
+    main()
