@@ -72,6 +72,9 @@ class UpstreamDraws:
     def __init__(self, seed: int, steps: int) -> None:
         self._seed = seed
         self._steps = steps
+        # Upstream's `random` is a Mersenne twister; nothing here guards a secret.
+        self._stream = random.Random(seed)  # noqa: S311
+        self._drawn: list[int] = []
 
     def noise(self, block: int, shape: Sequence[int]) -> Tensor:
         """See `Draws.noise`: the block's slice of its clip's noise."""
@@ -82,7 +85,8 @@ class UpstreamDraws:
         return whole[:, part * LATENTS_PER_BLOCK : (part + 1) * LATENTS_PER_BLOCK]
 
     def distance(self, block: int, step: int) -> int:
-        """See `Draws.distance`: the draws before this one are drawn again, which costs microseconds."""
-        # Upstream's `random` is a Mersenne twister; nothing here guards a secret.
-        stream = random.Random(self._seed)  # noqa: S311
-        return [stream.randint(NEAREST, FARTHEST) for _ in range(block * self._steps + step + 1)][-1]
+        """See `Draws.distance`: all draws up to this one are made, once, and kept."""
+        number = block * self._steps + step
+        while len(self._drawn) <= number:
+            self._drawn.append(self._stream.randint(NEAREST, FARTHEST))
+        return self._drawn[number]

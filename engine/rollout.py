@@ -16,8 +16,14 @@ from engine.cache import KvRing, Sink
 from engine.conditioning import Condition, prefill
 from engine.model.attention import attend
 from engine.model.dit import DiT
-from engine.model.rope import apply_rope, motion_positions, noisy_positions, reference_frame, reference_positions
-from engine.model.rope import rope_table as table_of
+from engine.model.rope import (
+    apply_rope,
+    motion_positions,
+    noisy_positions,
+    reference_frame,
+    reference_positions,
+    rope_table,
+)
 from engine.randomness import Draws
 from engine.sampler import euler, timesteps
 from engine.spec import BLOCKS_PER_CLIP, LATENTS_PER_BLOCK
@@ -52,6 +58,7 @@ class Memory:
         self._rounded = rounded
         self._grid = condition.grid
         self._frame_tokens = self._grid[0] * self._grid[1]
+        self._device = condition.reference.device
         self._sink = prefill(dit, condition, rounded=rounded)
         self._rings = [KvRing(self._sink, LATENTS_PER_BLOCK * self._frame_tokens) for _ in range(steps)]
         self._placed: list[int | None] = [None] * steps
@@ -63,30 +70,30 @@ class Memory:
         self._placed = [None] * len(self._rings)
         self._spread(self._sink)
 
-    def table(self, positions: Tensor) -> Tensor:
-        """Rotary table of integer positions [S, 3] on the model's device."""
-        return table_of(positions.to(self._sink.key.device), self._dit.config.head_dim, rounded=self._rounded)
-
     def block_table(self, block: int) -> Tensor:
         """Rotary table of the noisy tokens of a block; positions are absolute and never run out."""
-        return self.table(noisy_positions(LATENTS_PER_BLOCK * block, *self._grid))
+        return self._table(noisy_positions(LATENTS_PER_BLOCK * block, *self._grid, device=self._device))
 
     def attention(self, block: int, step: int, distance: int, table: Tensor) -> RingAttention:
         """The seam for one forward pass, the reference placed for it."""
         frame = reference_frame(LATENTS_PER_BLOCK * block, distance)
         if self._placed[step] != frame:
             keys = self._sink.key[:, :, : self._frame_tokens]
-            turned = apply_rope(keys, self.table(reference_positions(frame, *self._grid)))
-            self._rings[step].place_keys(turned)
+            table_there = self._table(reference_positions(frame, *self._grid, device=self._device))
+            self._rings[step].place_keys(apply_rope(keys, table_there))
             self._placed[step] = frame
         return RingAttention(self._rings[step], block, table)
 
     def _spread(self, sink: Sink) -> None:
         """Motion keys and all values never move: into every ring once."""
-        motion = apply_rope(sink.key[:, :, self._frame_tokens :], self.table(motion_positions(*self._grid)))
+        table = self._table(motion_positions(*self._grid).to(self._device))
+        motion = apply_rope(sink.key[:, :, self._frame_tokens :], table)
         for ring in self._rings:
             ring.place_keys(motion, start=self._frame_tokens)
             ring.place_values(sink.value)
+
+    def _table(self, positions: Tensor) -> Tensor:
+        return rope_table(positions, self._dit.config.head_dim, rounded=self._rounded)
 
 
 @torch.no_grad()

@@ -11,6 +11,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
+Device = torch.device | None
+
 THETA: Final = 10000.0
 REFERENCE_FRAME: Final = 30
 """Where the reference stands at the start of a video."""
@@ -46,15 +48,18 @@ def apply_rope(x: Tensor, table: Tensor) -> Tensor:
     return torch.view_as_real(turned).flatten(-2).to(x.dtype)
 
 
-def noisy_positions(first_frame: int, rows: int, columns: int, frames: int = 3) -> Tensor:
-    """Positions [frames * rows * columns, 3] of latent frames `first_frame`, ..., tokens in order (f, y, x)."""
-    axes = (torch.arange(first_frame, first_frame + frames), torch.arange(rows), torch.arange(columns))
-    return torch.cartesian_prod(*axes)
+def noisy_positions(first_frame: int, rows: int, columns: int, frames: int = 3, device: Device = None) -> Tensor:
+    """Positions [frames * rows * columns, 3] of latent frames `first_frame`, ..., tokens in order (f, y, x).
+
+    Made on `device` from plain numbers: a copy from the host would make it wait for all that is queued.
+    """
+    spans = ((first_frame, first_frame + frames), (0, rows), (0, columns))
+    return torch.cartesian_prod(*(torch.arange(start, stop, device=device) for start, stop in spans))
 
 
-def reference_positions(frame: int, rows: int, columns: int) -> Tensor:
+def reference_positions(frame: int, rows: int, columns: int, device: Device = None) -> Tensor:
     """Positions [rows * columns, 3] of the reference tokens when the reference stands at `frame`."""
-    return noisy_positions(frame, rows, columns, frames=1)
+    return noisy_positions(frame, rows, columns, frames=1, device=device)
 
 
 def motion_positions(rows: int, columns: int) -> Tensor:

@@ -52,6 +52,23 @@ def test_the_14b_config_has_upstreams_names_and_shapes() -> None:
     assert found == expected
 
 
+def test_the_14b_model_runs_at_704x384_without_reading_a_value() -> None:
+    """On the meta device there are shapes and no numbers, so whatever asks for one fails."""
+    config = DiTConfig()
+    with torch.device("meta"):
+        dit = DiT(config).to(torch.bfloat16)
+        latents, context = torch.empty(1, 16, 3, 48, 88), torch.empty(1, 20, 4096)
+        tokens = dit.condition_tokens(latents[:, :, :1], torch.empty(1, 16, 19, 48, 88))
+        text, time = dit.text_kv(dit.embed_text(context)), dit.modulate(torch.empty(1, 1))
+        audio = dit.audio_injections(dit.encode_audio(torch.empty(1, 25, 1024, 12)))
+        dit.prefill(tokens, time, text, plain_attention)
+        out = dit(latents, time, text, audio, plain_attention)
+    assert tokens.shape == (1, config.condition_tokens(48, 88), 5120) == (1, 2640, 5120)
+    assert config.tokens_per_frame(48, 88) == 1056
+    assert out.shape == latents.shape
+    assert text[0].key.dtype == audio[0].context.key.dtype == torch.bfloat16
+
+
 @torch.no_grad()
 def test_patches_are_a_convolution_whose_step_is_its_kernel() -> None:
     patches = Patches(3, 8, (2, 4, 4))

@@ -89,6 +89,6 @@ def test_upstreams_order_of_drawing_is_reproduced() -> None:
     stream = random.Random(420)
     expected = [stream.randint(4, 30) for _ in range(32)]
     assert expected[:8] == [4, 25, 29, 15, 12, 16, 7, 28]
-    assert [draws.distance(index // 4, index % 4) for index in range(32)] == expected
+    assert [draws.distance(index // 4, index % 4) for index in reversed(range(32))] == expected[::-1]
     clip = torch.randn(4, 12, 8, 16, generator=torch.Generator().manual_seed(421))
     assert torch.equal(draws.noise(6, SHAPE), clip[:, 6:9])
