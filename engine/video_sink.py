@@ -62,6 +62,7 @@ class VideoSink:
             self._file = av.open(str(self._beside.absolute()), "w", format="mp4", options={"movflags": "+faststart"})
             self._picture = self._add_picture(width, height)
             self._voice = Voice(self._file, audio_path)
+            self._file.start_encoding()  # opens the file, so that a place without room or rights is told now
 
     def write(self, frames: Frames) -> None:
         """Add frames uint8 `[T, H, W, 3]`, and the speech up to their end."""
@@ -89,7 +90,8 @@ class VideoSink:
         if self._file is not None:
             with suppress(OSError):  # the trailer of a file that nobody will read
                 self._file.close()
-        self._beside.unlink(missing_ok=True)
+        with suppress(OSError):  # nothing was written yet
+            self._beside.unlink()
 
     def __enter__(self) -> Self:
         return self
