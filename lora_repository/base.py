@@ -65,10 +65,6 @@ class BaseTable:
             self._covered[target] = tuple(module for module in self.modules if _covers(target, module))
         return self._covered[target]
 
-    def largest_rank(self) -> int:
-        """No linear takes a rank above its smaller side without waste: the largest of these sides."""
-        return max((min(shape) for shape in self.modules.values()), default=0)
-
 
 def _covers(target: str, module: str) -> bool:
     parts = module.split(".")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from lora_repository.codes import CHANGED_WHILE_READ
-from lora_repository.finding import problem
+from lora_repository.finding import Problem, problem
 from lora_repository.i18n import _
 from lora_repository.place import explain, open_regular
 from lora_repository.wording import shown
@@ -36,10 +36,15 @@ def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     except OSError as error:
         raise explain(path, error) from None
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise problem(
-            CHANGED_WHILE_READ,
-            _("{file} changed while it was read.").format(file=shown(path.name)),
-            _("Wait until whoever writes it has ended, then try again."),
-            path=shown(path),
-        )
+        raise changed_meanwhile(path)
     return digest.hexdigest()
+
+
+def changed_meanwhile(path: Path) -> Problem:
+    """The Problem of a file whose size or time changed between the first and the last byte read."""
+    return problem(
+        CHANGED_WHILE_READ,
+        _("{file} changed while it was read.").format(file=shown(path.name)),
+        _("Wait until whoever writes it has ended, then try again."),
+        path=shown(path),
+    )
