@@ -76,7 +76,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class FrameBlock:
-    """Consecutive frames [T, H, W, 3], RGB: twelve, or in parity mode a clip of 45 or 48."""
+    """The frames [T, H, W, 3] of block `index`, RGB: twelve, but nine in the first block of parity mode."""
 
     index: int
     frames: NDArray[np.uint8]
@@ -135,7 +135,9 @@ def _clips_as_upstream(vae: WanVae, scene: Scene, blocks: Iterable[LatentBlock])
         video = vae.decode(latents, _primed(vae, motion))[0].clamp(-1, 1)
         video = video if clip > 0 else video[:, :, DROPPED_FRAMES:]
         past = torch.cat((past, video), dim=2)[:, :, -UPSTREAM_STILL_FRAMES:]
-        yield video
+        first = video.shape[2] % FRAMES_PER_BLOCK or FRAMES_PER_BLOCK
+        yield video[:, :, :first]
+        yield from torch.split(video[:, :, first:], FRAMES_PER_BLOCK, dim=2)
 
 
 def _primed(vae: WanVae, latents: Tensor) -> VaeState:

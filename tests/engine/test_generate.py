@@ -51,7 +51,9 @@ def test_upstreams_run_is_reproduced_from_files_to_frames(models: Models) -> Non
     assert upstream_blocks(models, SPEECH, num_clip=2) == 8
     inputs = replace(INPUTS, blocks=8, parity=True)
     scene = set_scene(models, inputs)
-    frames = torch.cat(list(generate_video(models, scene, steps=4, seed=420)), dim=2)[0]
+    blocks = list(generate_video(models, scene, steps=4, seed=420))
+    assert [block.shape[2] for block in blocks] == [9, *[12] * 7]
+    frames = torch.cat(blocks, dim=2)[0]
     assert frames.shape[1] == inputs.frames == 93
     with safe_open(PIPELINE / "offline.safetensors", "pt") as golden:
         still, first, last, some = map(
