@@ -6,17 +6,18 @@ Imports no torch and opens no weights; knows no machine: what is free is `engine
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import prod
+from math import isqrt, prod
 from pathlib import Path
 from typing import Final
 
+from engine import codes
 from engine.checkpoint_layout import CheckpointLayout
 from engine.model.config import DiTConfig
 from engine.pth_header import read_shapes
-from engine.spec import BLOCKS_PER_CLIP, LATENTS_PER_BLOCK
+from engine.spec import BLOCKS_PER_CLIP, FRAMES_PER_LATENT, LATENTS_PER_BLOCK
 from lora_repository.header import read_header
 
 HOST: Final = "cpu"
@@ -27,17 +28,24 @@ GIB: Final = 1 << 30
 MIB: Final = 1 << 20
 LATENT: Final = 8
 """Pixels a latent is wide and high."""
+_DECODER_HEAD: Final = "decoder.head.2.weight"
 
 CUDA_CONTEXT: Final = 739 * MIB
 """Context and first cuBLAS call as NVML counts them on an H200: 621 + 118 MiB."""
 CUDA_HOST: Final = 3 * GIB
 """Host side of an engine on a card: interpreter, torch with its kernels, pinned buffers. A prior, not measured here."""
-VAE_PER_PIXEL: Final = 10_700
-"""Peak of the 14B model's streaming decoder in bf16: 2.90 GB at 704x384, 4.16 at 832x480, 9.26 at 1280x720."""
-DIT_PER_TOKEN: Final = 148_000
-"""Activations of one bf16 forward of width 5120: 0.469 GB at 3168 tokens."""
-CPU_PROCESS: Final = 420 * MIB
-CPU_VAE_PER_PIXEL: Final = 5_000
+CPU_PROCESS: Final = 300 * MIB
+"""Interpreter, torch, decoders, and the pages of files that are mapped: 242 MiB before a model is built."""
+ACTIVATIONS: Final = 14.5
+"""Bytes of a forward pass by tokens x width x bytes a number: 0.469 GB at 3168 x 5120 x 2."""
+
+PRIMED_FRAMES: Final = 25
+"""Frames of the decoder's first call, the largest: 7 latents of the still."""
+BLOCK_FRAMES: Final = LATENTS_PER_BLOCK * FRAMES_PER_LATENT
+CARD_VAE: Final = (2.05, 2.6)
+"""Cache and work of the decoder by frames x pixels x width x bytes: 1.28 and 1.62 GB at 12 x 704x384 x 96 x 2."""
+CPU_VAE: Final = (60 * MIB, 14.0)
+"""The same on a processor, as fixed bytes and work: 157, 501, 854 MiB at 128, 256, 384 px square, width 24, patch 2."""
 
 
 class Stage(StrEnum):
@@ -108,11 +116,14 @@ class Parts:
     vae: int
     t5: int
     wav2vec: int
+    decoder_width: int
+    """Channels of the VAE's decoder at full size; there a number stands for a patch of `patch` x `patch` pixels."""
+    patch: int
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How the engine will hold a model: where it computes, bytes a number there, whether idle parts go to the host."""
+    """How the engine will hold a model: where it computes, bytes a number there, whether it lets go of what is done."""
 
     device: str
     width: int
@@ -120,29 +131,39 @@ class Mode:
 
 
 def count_parts(layout: CheckpointLayout) -> Parts:
-    """Parameters of each part, from headers alone; raises `Problem` for a file that cannot be read."""
+    """Sizes of each part, from headers alone; raises `Problem` for a file that cannot be read or is no VAE."""
+    vae = _shapes(layout.vae)
+    head = vae.get(_DECODER_HEAD)
+    if head is None or len(head) < 2:
+        path, folder = str(layout.vae), str(layout.root)
+        raise codes.WEIGHTS_UNFIT.problem(path=path, folder=folder, differences=f"{_DECODER_HEAD} is missing")
     return Parts(
-        dit=_numbers(layout.dit_files),
-        vae=_numbers([layout.vae]),
-        t5=_numbers([layout.t5]),
-        wav2vec=_numbers([layout.wav2vec / "model.safetensors"]),
+        dit=sum(_numbers(_shapes(file)) for file in layout.dit_files),
+        vae=_numbers(vae),
+        t5=_numbers(_shapes(layout.t5)),
+        wav2vec=_numbers(_shapes(layout.wav2vec / "model.safetensors")),
+        decoder_width=head[1],
+        patch=isqrt(head[0] // 3),
     )
 
 
-def _numbers(files: Iterable[Path]) -> int:
-    return sum(prod(shape) for file in files for shape in _shapes(file))
+def _numbers(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    return sum(prod(shape) for shape in shapes.values())
 
 
-def _shapes(file: Path) -> Iterable[tuple[int, ...]]:
+def _shapes(file: Path) -> Mapping[str, tuple[int, ...]]:
     if file.suffix == ".pth":
-        return read_shapes(file).values()
-    return (tensor.shape for tensor in read_header(file).tensors.values())
+        return read_shapes(file)
+    return {name: tensor.shape for name, tensor in read_header(file).tensors.items()}
 
 
 def plan_memory(config: DiTConfig, parts: Parts, height: int, width: int, steps: int, mode: Mode) -> MemoryPlan:
     """The terms of one run at `height` x `width` pixels with `steps` denoising steps."""
     terms = [*_caches(config, height, width, steps, mode), *_weights(parts, mode)]
-    terms += _on_card(config, height, width, mode) if mode.device != HOST else _on_host(height, width, mode)
+    terms += _work(config, parts, height, width, mode)
+    terms.append(Term("process", HOST, CPU_PROCESS if mode.device == HOST else CUDA_HOST, ALL, exact=False))
+    if mode.device != HOST:
+        terms.append(Term("CUDA context", mode.device, CUDA_CONTEXT, ALL, exact=False))
     return MemoryPlan(tuple(terms))
 
 
@@ -151,46 +172,39 @@ def _caches(config: DiTConfig, height: int, width: int, steps: int, mode: Mode) 
     token = config.num_layers * 2 * config.dim * mode.width
     side = height // LATENT, width // LATENT
     ring = LATENTS_PER_BLOCK * BLOCKS_PER_CLIP * config.tokens_per_frame(*side)
+    condition = config.condition_tokens(*side)
     generating = frozenset({Stage.GENERATING})
     return [
         Term("rings", mode.device, steps * ring * token, generating, exact=True),
-        Term(
-            "condition cache", mode.device, (1 + steps) * config.condition_tokens(*side) * token, generating, exact=True
-        ),
+        Term("condition cache", mode.device, (1 + steps) * condition * token, generating, exact=True),
         Term("text keys and values", mode.device, config.text_len * token, LATER, exact=True),
     ]
 
 
 def _weights(parts: Parts, mode: Mode) -> list[Term]:
-    """Where the parts live: idle ones on the host when they are offloaded; the text encoder speaks only once."""
-    terms = [
+    """All parts are loaded before the first is used; under offload the text encoder goes when the prompt is read."""
+    encoder = frozenset({Stage.LOADING, Stage.CONDITIONING}) if mode.offload else ALL
+    return [
         Term("video model", mode.device, parts.dit * mode.width, ALL, exact=True),
+        Term("text encoder", mode.device, parts.t5 * mode.width, encoder, exact=True),
         Term("VAE", mode.device, parts.vae * mode.width, ALL, exact=True),
         Term("speech encoder", mode.device, parts.wav2vec * mode.width, ALL, exact=True),
     ]
-    encoder = parts.t5 * mode.width
-    if not mode.offload:
-        return [*terms, Term("text encoder", mode.device, encoder, ALL, exact=True)]
-    conditioning = frozenset({Stage.CONDITIONING})
+
+
+def _work(config: DiTConfig, parts: Parts, height: int, width: int, mode: Mode) -> list[Term]:
+    """What the models take while they compute."""
+    side = height // LATENT, width // LATENT
+    tokens = max(LATENTS_PER_BLOCK * config.tokens_per_frame(*side), config.condition_tokens(*side))
+    frame = height * width // parts.patch**2 * parts.decoder_width * mode.width
+    if mode.device == HOST:
+        fixed, work = CPU_VAE
+        decoding = fixed + work * PRIMED_FRAMES * frame
+    else:
+        cache, work = CARD_VAE
+        decoding = (cache * BLOCK_FRAMES + work * PRIMED_FRAMES) * frame
+    forward = round(ACTIVATIONS * tokens * config.dim * mode.width)
     return [
-        *terms,
-        Term("text encoder", mode.device, encoder, conditioning, exact=True),
-        Term("text encoder, idle", HOST, encoder, ALL - conditioning, exact=True),
-    ]
-
-
-def _on_card(config: DiTConfig, height: int, width: int, mode: Mode) -> list[Term]:
-    block = LATENTS_PER_BLOCK * config.tokens_per_frame(height // LATENT, width // LATENT)
-    return [
-        Term("CUDA context", mode.device, CUDA_CONTEXT, ALL, exact=False),
-        Term("activations", mode.device, DIT_PER_TOKEN * block * config.dim // 5120, LATER, exact=False),
-        Term("VAE at work", mode.device, VAE_PER_PIXEL * height * width, LATER, exact=False),
-        Term("process", HOST, CUDA_HOST, ALL, exact=False),
-    ]
-
-
-def _on_host(height: int, width: int, mode: Mode) -> list[Term]:
-    return [
-        Term("process", mode.device, CPU_PROCESS, ALL, exact=False),
-        Term("VAE and model at work", mode.device, CPU_VAE_PER_PIXEL * height * width, LATER, exact=False),
+        Term("VAE at work", mode.device, round(decoding), LATER, exact=False),
+        Term("activations", mode.device, forward, LATER, exact=False),
     ]

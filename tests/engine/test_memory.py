@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from engine.memory import GIB, HOST, Mode, Parts, Stage, plan_memory
+from engine.checkpoint_layout import find_layout, read_config
+from engine.job_folder import read_journal
+from engine.memory import CARD_VAE, GIB, HOST, Mode, Parts, Stage, count_parts, plan_memory
 from engine.model.config import DiTConfig
+from engine.protocol import Memory, Plan
+from engine.spec import RunSpec, encode
+from lora_repository.finding import Problem
 
-PARTS_14B = Parts(dit=16_295_755_609, vae=126_892_531, t5=5_680_910_336, wav2vec=315_472_545)
+CHECKPOINT = Path(__file__).parent / "goldens" / "ckpt_tiny"
+PIPELINE = Path(__file__).parent / "goldens" / "pipeline"
+
+PARTS_14B = Parts(dit=16_295_755_609, vae=126_892_531, t5=5_680_910_336, wav2vec=315_472_545, decoder_width=96, patch=1)
 CARD = Mode("cuda:0", 2, offload=False)
 
 
@@ -43,13 +57,13 @@ def test_rings_grow_with_the_steps() -> None:
     assert sizes(384, 704, steps=3)["rings"] == pytest.approx(sizes(384, 704)["rings"] * 3 / 4)
 
 
-def test_offload_moves_the_text_encoder_off_the_card_while_it_generates() -> None:
+def test_offload_lets_go_of_the_text_encoder_before_it_generates() -> None:
     kept = plan_memory(DiTConfig(), PARTS_14B, 384, 704, 4, CARD)
-    moved = plan_memory(DiTConfig(), PARTS_14B, 384, 704, 4, dataclasses.replace(CARD, offload=True))
-    saved = kept.peak("cuda:0").size - moved.peak("cuda:0").size
+    freed = plan_memory(DiTConfig(), PARTS_14B, 384, 704, 4, dataclasses.replace(CARD, offload=True))
+    saved = kept.peak("cuda:0").size - freed.peak("cuda:0").size
     assert saved / GIB == pytest.approx(10.582, abs=6e-4)
-    assert (moved.peak(HOST).size - kept.peak(HOST).size) / GIB == pytest.approx(10.582, abs=6e-4)
-    assert "text encoder" in {term.name for term in moved.at("cuda:0", Stage.CONDITIONING)}
+    assert "text encoder" in {term.name for term in freed.at("cuda:0", Stage.CONDITIONING)}
+    assert kept.peak(HOST) == freed.peak(HOST)
 
 
 def test_the_peak_is_the_largest_stage_and_the_need_is_above_it() -> None:
@@ -63,6 +77,29 @@ def test_the_peak_is_the_largest_stage_and_the_need_is_above_it() -> None:
     assert [term.size for term in listed] == sorted((term.size for term in listed), reverse=True)
 
 
+def test_work_is_that_of_the_published_forward_and_decoder() -> None:
+    found = sizes(384, 704)
+    assert found["activations"] * GIB == pytest.approx(0.469e9, rel=0.01)
+    cache, work = CARD_VAE
+    steady = (cache + work) * 12 * 704 * 384 * 96 * 2
+    assert steady == pytest.approx(2.90e9, rel=0.01)
+    assert found["VAE at work"] * GIB > steady
+
+
+def test_sizes_are_read_from_headers() -> None:
+    parts = count_parts(find_layout(CHECKPOINT))
+    assert (parts.decoder_width, parts.patch) == (8, 1)
+    assert parts.dit == sum(t.numel() for t in load_file(CHECKPOINT / "diffusion_pytorch_model.safetensors").values())
+    assert parts.vae == sum(t.numel() for t in torch.load(CHECKPOINT / "Wan2.1_VAE.pth", weights_only=True).values())
+
+
+def test_a_file_that_is_no_vae_is_told(tmp_path: Path) -> None:
+    layout = find_layout(CHECKPOINT)
+    with pytest.raises(Problem) as refusal:
+        count_parts(dataclasses.replace(layout, vae=layout.t5))
+    assert refusal.value.finding.code == "RUN017"
+
+
 def test_a_run_on_the_host_has_one_device() -> None:
     plan = plan_memory(
         DiTConfig(dim=192, num_heads=6, num_layers=6, audio_inject_layers=(0,)),
@@ -73,3 +110,26 @@ def test_a_run_on_the_host_has_one_device() -> None:
         Mode(HOST, 4, False),
     )
     assert plan.devices == (HOST,)
+
+
+def test_a_real_run_takes_what_was_planned(tmp_path: Path) -> None:
+    spec = RunSpec(
+        prompt="a person talks",
+        image=str(PIPELINE / "ref_150x300.png"),
+        audio=str(PIPELINE / "audio_4s3_16k.wav"),
+        ckpt_dir=str(CHECKPOINT),
+        size="128*64",
+        num_clip=1,
+        sample_steps=2,
+        threads=1,
+    )
+    (tmp_path / "spec.json").write_bytes(encode(spec))
+    command = [sys.executable, "-m", "engine.inference", "--spec", str(tmp_path / "spec.json")]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    events = read_journal(tmp_path / "events.jsonl").events
+    measured = max(event.peak for event in events if isinstance(event, Memory))
+    (video,) = (event for event in events if isinstance(event, Plan))
+    layout = find_layout(CHECKPOINT)
+    config = DiTConfig.from_json(read_config(layout))
+    plan = plan_memory(config, count_parts(layout), video.height, video.width, 2, Mode(HOST, 4, offload=False))
+    assert 0.8 < plan.peak(HOST).size / measured < 1.4
