@@ -28,7 +28,6 @@ from lora_repository.header import read_header
 from lora_repository.proof import prove
 from lora_repository.repository import LoraRepository
 
-
 FINITE = bytes(byte & 0x3F for byte in range(256))
 """Random bytes made so that no BF16 number is NaN: the search for one then has to read them all."""
 

@@ -24,10 +24,11 @@ def hub_cache() -> Path:
         return Path(named).expanduser()
     if home := os.environ.get("HF_HOME"):
         return Path(home).expanduser() / "hub"
-    return _cache_home() / "huggingface" / "hub"
+    return cache_home() / "huggingface" / "hub"
 
 
-def _cache_home() -> Path:
+def cache_home() -> Path:
+    """`$XDG_CACHE_HOME`, else `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
 
 
@@ -73,7 +74,7 @@ def url_place(url: str) -> Path:
     """Where the download of `url` lies or would lie: named by the URL without its query, which may hold a token."""
     parts = urlsplit(url)
     key = hashlib.sha256(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".encode()).hexdigest()[:24]
-    return _cache_home() / "liveavatar-tui" / "downloads" / key / (url_file_name(url) or "file.safetensors")
+    return cache_home() / "liveavatar-tui" / "downloads" / key / (url_file_name(url) or "file.safetensors")
 
 
 def without_secrets(url: str) -> str:

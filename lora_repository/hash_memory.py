@@ -1,0 +1,76 @@
+"""Hashes that are remembered between runs, so that an unchanged file is not read again.
+
+A file counts as unchanged while its device, inode, size, and both its times are the same. Losing the memory costs time
+only: it lives in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from lora_repository.files import write_whole
+from lora_repository.hashes import sha256_of
+from lora_repository.place import explain
+from lora_repository.remote_copies import cache_home
+
+# A change within the clock's step of the last one would keep the times: such a young file is not remembered.
+_SETTLED_NS: Final = 2_000_000_000
+_AT_MOST: Final = 20_000
+_decoder: Final = msgspec.json.Decoder(dict[str, str])
+
+
+class HashMemory:
+    """SHA-256 by identity of the file, up to 20,000 of them, the oldest forgotten first. Any number of processes."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path or cache_home() / "liveavatar-tui" / "hashes.json"
+        self._known = _read(self._path)
+        self._added: dict[str, str] = {}
+
+    def sha256(self, path: Path, progress: Callable[[int], None] | None = None) -> str:
+        """As `sha256_of`, at once for a file that was read before and is unchanged since."""
+        key, _settled = _identity(path)
+        if key in self._known:
+            return self._known[key]
+        found = sha256_of(path, progress)
+        again, settled = _identity(path)
+        if again == key and settled:
+            self._known[key] = self._added[key] = found
+        return found
+
+    def save(self) -> None:
+        """Keep what was learnt for the next time; other processes' lessons are kept too. A full disk only forgets."""
+        if not self._added:
+            return
+        merged = _read(self._path) | self._added
+        newest = dict(list(merged.items())[-_AT_MOST:])
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self._path, msgspec.json.encode(newest))
+        except OSError:
+            return
+        self._added.clear()
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        return _decoder.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _identity(path: Path) -> tuple[str, bool]:
+    """The key of the file as it is, and whether it is old enough for a change to show in its times."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        raise explain(path, error) from None
+    key = f"{os.major(status.st_dev)}.{os.minor(status.st_dev)}.{status.st_ino}.{status.st_size}"
+    changed = max(status.st_mtime_ns, status.st_ctime_ns)
+    return f"{key}.{status.st_mtime_ns}.{status.st_ctime_ns}", time.time_ns() - changed > _SETTLED_NS
