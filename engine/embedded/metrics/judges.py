@@ -25,6 +25,7 @@ def save(judge: nn.Module, name: str, path: Path | None = None) -> Path:
     path.parent.mkdir(exist_ok=True)
     beside = path.with_suffix(".tmp")
     save_file({key: value.detach().cpu().half().contiguous() for key, value in judge.state_dict().items()}, beside)
+    beside.chmod(0o644)
     beside.replace(path)
     return path
 

@@ -26,7 +26,7 @@ def face_box(who: Identity, size: int) -> tuple[slice, slice]:
     def pixel(place: float) -> int:
         return max(0, min(size, round((place + 1) / 2 * size)))
 
-    return slice(pixel(y - scale), pixel(y + scale * 1.1)), slice(pixel(x - half), pixel(x + half))
+    return slice(pixel(y - scale), pixel(y + scale * 1.15)), slice(pixel(x - half), pixel(x + half))
 
 
 def edge_energy(video: Tensor) -> Tensor:
