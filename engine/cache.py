@@ -39,11 +39,6 @@ class KvRing:
         self._key = torch.empty(shape, dtype=sink.key.dtype, device=sink.key.device)
         self._value = torch.empty_like(self._key)
 
-    @property
-    def bytes(self) -> int:
-        """Size of both buffers."""
-        return 2 * self._key.nbytes
-
     def place_keys(self, keys: Tensor, start: int = 0) -> None:
         """Put roped condition keys [L, B, c, NH, HD] of all layers at token `start`."""
         self._key[:, :, start : start + keys.shape[2]] = keys

@@ -15,7 +15,6 @@ from engine.model.attention import Attention, KeyValue
 from engine.model.config import AUDIO_BRANCH, DiTConfig
 
 BLOCK_FRAMES: Final = 12
-LATENT_FRAMES: Final = 3
 PAST: Final = 5
 """Copies of a block's first frame that stand for its past: all that three causal convolutions with steps 1, 2, 2 reach
 (upstream repeats it 73 times and drops 19 outputs; the rest is the same to the last bit of the sum)."""

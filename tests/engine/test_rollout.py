@@ -177,11 +177,6 @@ def test_a_block_sees_three_blocks_back_and_no_more() -> None:
         assert seen == [-1.0, *map(float, range(max(0, block - RING_BLOCKS + 1), block + 1))]
 
 
-def test_ring_owns_up_to_its_size() -> None:
-    sink = Sink(torch.zeros(3, 1, 5, 2, 4), torch.zeros(3, 1, 5, 2, 4))
-    assert KvRing(sink, block_tokens=2).bytes == 2 * 4 * (3 * (5 + RING_BLOCKS * 2) * 2 * 4)
-
-
 def test_the_hot_loop_asks_the_device_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading a tensor's value stalls a GPU; on a CPU it costs nothing, so forbid it by name."""
     dit = make_dit()
