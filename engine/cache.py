@@ -6,7 +6,6 @@ model's ring of one step is 12.5 GB in bf16: it is allocated once and written in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -17,13 +16,8 @@ from engine.model.attention import KeyValue
 RING_BLOCKS: Final = 4
 """Blocks that a query sees: its own and the three before (SPEC section 5)."""
 
-
-@dataclass(frozen=True)
-class Sink:
-    """Condition tokens of all layers, [L, B, C, NH, HD]: keys normalised and un-roped, and values."""
-
-    key: Tensor
-    value: Tensor
+Sink = tuple[KeyValue, ...]
+"""Condition tokens of every layer, each [B, C, NH, HD]: keys normalised and un-roped, and values."""
 
 
 class KvRing:
@@ -33,19 +27,20 @@ class KvRing:
     """
 
     def __init__(self, sink: Sink, block_tokens: int) -> None:
-        layers, batch, self._condition, heads, width = sink.key.shape
+        like = sink[0].key
+        batch, self._condition, heads, width = like.shape
         self._block = block_tokens
-        shape = (layers, batch, self._condition + RING_BLOCKS * block_tokens, heads, width)
-        self._key = torch.empty(shape, dtype=sink.key.dtype, device=sink.key.device)
+        shape = (len(sink), batch, self._condition + RING_BLOCKS * block_tokens, heads, width)
+        self._key = torch.empty(shape, dtype=like.dtype, device=like.device)
         self._value = torch.empty_like(self._key)
 
-    def place_keys(self, keys: Tensor, start: int = 0) -> None:
-        """Put roped condition keys [L, B, c, NH, HD] of all layers at token `start`."""
-        self._key[:, :, start : start + keys.shape[2]] = keys
+    def place_keys(self, layer: int, keys: Tensor, start: int = 0) -> None:
+        """Put roped condition keys [B, c, NH, HD] at token `start`."""
+        self._key[layer, :, start : start + keys.shape[1]] = keys
 
-    def place_values(self, values: Tensor) -> None:
-        """Put the condition values [L, B, C, NH, HD] of all layers."""
-        self._value[:, :, : self._condition] = values
+    def place_values(self, layer: int, values: Tensor) -> None:
+        """Put the condition values [B, C, NH, HD]."""
+        self._value[layer, :, : self._condition] = values
 
     def write(self, layer: int, block: int, key: Tensor, value: Tensor) -> None:
         """Keep a block's roped keys and its values [B, S, NH, HD], in place of the block four before."""

@@ -60,17 +60,15 @@ def make_condition(dit: DiT, still: Tensor, context: Tensor) -> Condition:
 @torch.no_grad()
 def prefill(dit: DiT, condition: Condition, *, rounded: bool = False) -> Sink:
     """Run the condition tokens through the model at time 0 and keep every layer's keys and values."""
-    keys: list[Tensor] = []
-    values: list[Tensor] = []
+    sink: list[KeyValue] = []
     positions = condition_positions(REFERENCE_FRAME, *condition.grid).to(condition.reference.device)
     table = rope_table(positions, dit.config.head_dim, rounded=rounded)
 
     def keep(_layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        keys.append(key)
-        values.append(value)
+        sink.append(KeyValue(key, value))
         return attend(apply_rope(query, table), apply_rope(key, table), value)
 
     tokens = dit.condition_tokens(condition.reference, condition.motion)
     start = torch.zeros(1, 1, device=tokens.device)
     dit.prefill(tokens, dit.modulate(start), condition.text, keep)
-    return Sink(torch.stack(keys), torch.stack(values))
+    return tuple(sink)

@@ -59,16 +59,17 @@ class Memory:
         self._grid = condition.grid
         self._frame_tokens = self._grid[0] * self._grid[1]
         self._device = condition.reference.device
-        self._sink = prefill(dit, condition, rounded=rounded)
+        self._sink: Sink = prefill(dit, condition, rounded=rounded)
         self._rings = [KvRing(self._sink, LATENTS_PER_BLOCK * self._frame_tokens) for _ in range(steps)]
         self._placed: list[int | None] = [None] * steps
-        self._spread(self._sink)
+        self._spread()
 
     def renew(self, condition: Condition) -> None:
         """Hold the video to another condition from here on; what the rings remember of the video stays."""
+        self._sink = ()  # two of them would be 4.4 GB of a card
         self._sink = prefill(self._dit, condition, rounded=self._rounded)
         self._placed = [None] * len(self._rings)
-        self._spread(self._sink)
+        self._spread()
 
     def block_table(self, block: int) -> Tensor:
         """Rotary table of the noisy tokens of a block; positions are absolute and never run out."""
@@ -78,19 +79,23 @@ class Memory:
         """The seam for one forward pass, the reference placed for it."""
         frame = reference_frame(LATENTS_PER_BLOCK * block, distance)
         if self._placed[step] != frame:
-            keys = self._sink.key[:, :, : self._frame_tokens]
-            table_there = self._table(reference_positions(frame, *self._grid, device=self._device))
-            self._rings[step].place_keys(apply_rope(keys, table_there))
+            self._place_reference(self._rings[step], frame)
             self._placed[step] = frame
         return RingAttention(self._rings[step], block, table)
 
-    def _spread(self, sink: Sink) -> None:
+    def _place_reference(self, ring: KvRing, frame: int) -> None:
+        table = self._table(reference_positions(frame, *self._grid, device=self._device))
+        for layer, (key, _value) in enumerate(self._sink):
+            ring.place_keys(layer, apply_rope(key[:, : self._frame_tokens], table))
+
+    def _spread(self) -> None:
         """Motion keys and all values never move: into every ring once."""
         table = self._table(motion_positions(*self._grid).to(self._device))
-        motion = apply_rope(sink.key[:, :, self._frame_tokens :], table)
-        for ring in self._rings:
-            ring.place_keys(motion, start=self._frame_tokens)
-            ring.place_values(sink.value)
+        for layer, (key, value) in enumerate(self._sink):
+            motion = apply_rope(key[:, self._frame_tokens :], table)
+            for ring in self._rings:
+                ring.place_keys(layer, motion, start=self._frame_tokens)
+                ring.place_values(layer, value)
 
     def _table(self, positions: Tensor) -> Tensor:
         return rope_table(positions, self._dit.config.head_dim, rounded=self._rounded)

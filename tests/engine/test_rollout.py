@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from engine.cache import RING_BLOCKS, KvRing, Sink
+from engine.cache import RING_BLOCKS, KvRing
 from engine.conditioning import Condition, prefill
-from engine.model.attention import attend
+from engine.model.attention import KeyValue, attend
 from engine.model.dit import DiT
 from engine.model.rope import apply_rope, condition_positions, noisy_positions, reference_frame, rope_table
 from engine.randomness import CounterDraws, UpstreamDraws
@@ -80,8 +80,8 @@ def plain_rollout(
                 layer: int, q: Tensor, k: Tensor, v: Tensor, ring=ring, table=table, fixed=fixed, sink=sink
             ) -> Tensor:
                 ring[layer] = [*ring[layer], (apply_rope(k, table), v)][-4:]
-                keys = [*(past[0] for past in ring[layer]), apply_rope(sink.key[layer], fixed)]
-                values = [*(past[1] for past in ring[layer]), sink.value[layer]]
+                keys = [*(past[0] for past in ring[layer]), apply_rope(sink[layer].key, fixed)]
+                values = [*(past[1] for past in ring[layer]), sink[layer].value]
                 return attend(apply_rope(q, table), torch.cat(keys, 1), torch.cat(values, 1))
 
             time = dit.modulate(timesteps(4)[step].view(1, 1))
@@ -169,8 +169,8 @@ def test_a_block_sees_three_blocks_back_and_no_more() -> None:
     pairs = zip(latents(dit, condition, audio), latents(dit, condition, changed), strict=True)
     effect = [float((a - b).abs().mean()) for a, b in pairs]
     assert effect[0] > effect[3] > 0
-    ring = KvRing(Sink(torch.zeros(1, 1, 5, 2, 4), torch.zeros(1, 1, 5, 2, 4)), block_tokens=2)
-    ring.place_keys(torch.full((1, 1, 5, 2, 4), -1.0))
+    ring = KvRing((KeyValue(torch.zeros(1, 5, 2, 4), torch.zeros(1, 5, 2, 4)),), block_tokens=2)
+    ring.place_keys(0, torch.full((1, 5, 2, 4), -1.0))
     for block in range(10):
         ring.write(0, block, torch.full((1, 2, 2, 4), float(block)), torch.full((1, 2, 2, 4), float(block)))
         seen = ring.read(0, block).key[0, :, 0, 0].unique().tolist()
