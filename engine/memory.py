@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from engine import codes
-from engine.checkpoint_layout import CheckpointLayout
+from engine.checkpoint_layout import CheckpointLayout, read_config
 from engine.model.config import DiTConfig
 from engine.pth_header import read_shapes
 from engine.spec import BLOCKS_PER_CLIP, FRAMES_PER_LATENT, LATENTS_PER_BLOCK
@@ -155,6 +155,19 @@ def _shapes(file: Path) -> Mapping[str, tuple[int, ...]]:
     if file.suffix == ".pth":
         return read_shapes(file)
     return {name: tensor.shape for name, tensor in read_header(file).tensors.items()}
+
+
+def mode_of(layout: CheckpointLayout, card: str | None, *, offload: bool) -> Mode:
+    """How the engine holds a base model: in bf16 on `card`, else in f32 on the host, the embedded one always there."""
+    if card is None or layout.embedded:
+        return Mode(HOST, 4, offload)
+    return Mode(card, 2, offload)
+
+
+def plan_run(layout: CheckpointLayout, height: int, width: int, steps: int, mode: Mode) -> MemoryPlan:
+    """The plan of one run of a base model on disk; raises `Problem` where its sizes cannot be read."""
+    config = DiTConfig.from_json(read_config(layout), path=layout.dit_config)
+    return plan_memory(config, count_parts(layout), height, width, steps, mode)
 
 
 def plan_memory(config: DiTConfig, parts: Parts, height: int, width: int, steps: int, mode: Mode) -> MemoryPlan:

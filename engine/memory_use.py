@@ -1,6 +1,6 @@
 """How much memory this process holds and what is left of the host's: measured, never predicted. Linux only (/proc).
 
-Imports torch only to ask about a card, so whoever asks about the host needs none.
+Knows no card and no torch: those are `engine.card_use`'s, so that the face may ask about the host.
 """
 
 from __future__ import annotations
@@ -18,14 +18,6 @@ def host_use(proc: Path = PROC) -> Memory:
     """Resident memory of this process and its peak since the start, in bytes."""
     status = _table(proc / "self/status")
     return Memory(device="cpu", used=status["VmRSS"], peak=status["VmHWM"])
-
-
-def card_use(index: int) -> Memory:
-    """What torch has reserved on a card, and its peak, in bytes: what it holds, other programs cannot have."""
-    import torch
-
-    used, peak = torch.cuda.memory_reserved(index), torch.cuda.max_memory_reserved(index)
-    return Memory(device=f"cuda:{index}", used=used, peak=peak)
 
 
 def host_available(proc: Path = PROC, cgroup: Path = CGROUP) -> int:

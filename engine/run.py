@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +20,8 @@ from engine.cores import usable_cores
 from engine.job_folder import JobFolder, write_atomic
 from engine.log import LOG
 from engine.media import blocks_for
-from engine.memory_use import card_use, host_use
+from engine.memory import MemoryPlan, mode_of, plan_run
+from engine.memory_use import host_use
 from engine.protocol import AdapterLoaded, Finished, Phase, Plan, Preview, Warned
 from engine.provenance import Provenance
 from engine.resolving import Resolved, resolve, video_size
@@ -201,6 +203,7 @@ def _generate(job: Job, models: Models, scene: Scene, provenance: Provenance, lo
     from engine.generate import generate
 
     stage, inputs, folder = job.stage, scene.inputs, job.folder
+    planned = _planned(job, models, inputs)
     began, first_frame_s = time.monotonic(), 0.0
     pace, preview = Pace(inputs.blocks, inputs.frames), _PreviewWriter(job)
     with VideoSink(folder.output, inputs.width, inputs.height, FPS, inputs.audio) as sink:
@@ -213,11 +216,11 @@ def _generate(job: Job, models: Models, scene: Scene, provenance: Provenance, lo
             preview.show(block.frames[-1], sink.frames - 1)
             stage.tell(pace.after(block.index + 1, sink.frames))
             if block.index % MEMORY_EVERY == 0:
-                _tell_memory(job, models)
+                _tell_memory(job, models, planned)
             stage.go_on()
         stage.enter(Phase.MUXING)
         save_preview(folder.last, block.frames[-1])
-    _tell_memory(job, models)
+    _tell_memory(job, models, planned)
     took = time.monotonic() - began
     return Finished(
         output=str(folder.output),
@@ -245,7 +248,18 @@ class _PreviewWriter:
         self._job.stage.tell(Preview(frame=index))
 
 
-def _tell_memory(job: Job, models: Models) -> None:
-    job.stage.tell(host_use())
+def _planned(job: Job, models: Models, inputs: Inputs) -> MemoryPlan:
+    """What preflight said this run would take, to be held against what it takes."""
+    card = str(models.device) if models.device.type == "cuda" else None
+    mode = mode_of(job.resolved.layout, card, offload=job.spec.offload_model)
+    return plan_run(job.resolved.layout, inputs.height, inputs.width, job.spec.sample_steps, mode)
+
+
+def _tell_memory(job: Job, models: Models, planned: MemoryPlan) -> None:
+    used = [host_use()]
     if models.device.type == "cuda":
-        job.stage.tell(card_use(models.device.index or 0))
+        from engine.card_use import card_use
+
+        used.append(card_use(models.device.index or 0))
+    for one in used:
+        job.stage.tell(msgspec.structs.replace(one, predicted=planned.peak(one.device).size))

@@ -27,9 +27,9 @@ def config_candidates() -> tuple[Path, ...]:
 
 def sample_image() -> Path:
     """The portrait that ships with the product."""
-    return _SAMPLES / "portrait_1.png"
+    return _SAMPLES / "presenter.png"
 
 
 def sample_audio() -> Path:
     """The speech that ships with the product."""
-    return _SAMPLES / "speech_1.wav"
+    return _SAMPLES / "explaining.wav"

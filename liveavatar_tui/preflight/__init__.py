@@ -14,7 +14,7 @@ from liveavatar_tui.preflight.inputs import Video, check_portrait, check_speech
 from liveavatar_tui.preflight.model import check_base, check_loras
 from liveavatar_tui.preflight.place import check_place
 from liveavatar_tui.preflight.report import Examined, Report, Row, examined
-from liveavatar_tui.preflight.room import check_room, plan_run
+from liveavatar_tui.preflight.room import check_room, plan_for
 from liveavatar_tui.settings import Settings
 from lora_repository.finding import Problem
 from lora_repository.i18n import _
@@ -43,7 +43,7 @@ def _room(
     spec: RunSpec, layout: CheckpointLayout, video: Video, machine: Machine
 ) -> tuple[MemoryPlan | None, Examined]:
     try:
-        plan = plan_run(spec, layout, video, machine)
+        plan = plan_for(spec, layout, video, machine)
     except Problem as refusal:
         return None, examined("memory", _("memory"), _("unknown"), findings=[refusal.finding])
     return plan, check_room(plan, machine)

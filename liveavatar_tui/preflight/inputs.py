@@ -6,18 +6,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
+from typing import Final
 
-from engine.media import SIDE_STEP, blocks_for, size_for
+from engine.media import SIDE_STEP, blocks_for, size_for, upstream_clips
+from engine.resolving import EMBEDDED_SIDE
 from engine.sources import Portrait, Speech, read_portrait, read_speech
-from engine.spec import BLOCKS_PER_CLIP, FPS, FRAMES_PER_BLOCK, FRAMES_PER_CLIP, RunSpec
+from engine.spec import BLOCKS_PER_CLIP, EMBEDDED, FPS, FRAMES_PER_BLOCK, FRAMES_PER_CLIP, RunSpec
 from liveavatar_tui import codes
 from liveavatar_tui.preflight.report import Examined, examined
 from liveavatar_tui.quantities import span_text
 from lora_repository.finding import Finding, Problem
 from lora_repository.i18n import _
 
-CROPPED_MUCH = 0.2
+CROPPED_MUCH: Final = 0.2
 """A portrait of which more than this share is cut off is worth a word: a face near the edge would be cut."""
+_VECTORS_PER_S: Final = 30
+"""Upstream's rate of audio vectors (SPEC section 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ def check_portrait(spec: RunSpec, area: int | None) -> tuple[Examined, tuple[int
     if area is None:
         return examined("portrait", title, path.name, pixels), None
     height, width = size_for(portrait.height, portrait.width, area)
+    if spec.ckpt_dir == EMBEDDED:
+        height = width = EMBEDDED_SIDE
     cut_x, cut_y = cropped(portrait, height, width)
     detail = _("{pixels}, scaled to {video}").format(pixels=pixels, video=f"{width}x{height}")
     if max(cut_x, cut_y) >= 0.005:
@@ -76,7 +82,7 @@ def check_speech(spec: RunSpec, *, judged: bool) -> tuple[Examined, int | None]:
         return examined("speech", title, path.name, findings=[refusal.finding]), None
     if not judged:
         return examined("speech", title, path.name, span_text(speech.seconds)), None
-    wanted, blocks = blocks_for(speech.seconds), blocks_for(speech.seconds, spec.num_clip)
+    wanted, blocks = blocks_for(speech.seconds), _blocks(spec, speech.seconds)
     detail = _("{spoken}, {clips} clips of 1.92 s; the video lasts {lasts}").format(
         spoken=span_text(speech.seconds),
         clips=ceil(blocks / BLOCKS_PER_CLIP),
@@ -95,6 +101,14 @@ def check_speech(spec: RunSpec, *, judged: bool) -> tuple[Examined, int | None]:
             )
         )
     return examined("speech", title, path.name, detail, findings), blocks
+
+
+def _blocks(spec: RunSpec, seconds: float) -> int:
+    """Blocks of the video; upstream makes whole clips, one more than fit."""
+    if not spec.parity:
+        return blocks_for(seconds, spec.num_clip)
+    clips = upstream_clips(int(seconds * _VECTORS_PER_S))
+    return BLOCKS_PER_CLIP * (clips if spec.num_clip is None else min(clips, spec.num_clip))
 
 
 def _read_speech(path: Path) -> Speech:

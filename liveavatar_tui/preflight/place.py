@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 from engine.job_folder import reason
 from liveavatar_tui import codes
@@ -14,16 +15,17 @@ from liveavatar_tui.quantities import bytes_text
 from lora_repository.finding import Finding
 from lora_repository.i18n import _
 
-BITS_PER_PIXEL = 0.25
-"""Generous for h264 of a talking head at 25 fps; what the encoder really takes is below half of it."""
-SPARE = 32 << 20
+BITS_PER_PIXEL: Final = 0.25
+BYTES_PER_FRAME: Final = 4096
+"""Both generous for h264 of a talking head at 25 fps; small pictures take more a pixel than large ones."""
+SPARE: Final = 32 << 20
 """Log, events, preview and sound."""
 
 
 def check_place(jobs_dir: Path, video: Video | None) -> Examined:
     """Can a job folder be made here, and does what it will hold fit."""
     title = _("place")
-    need = SPARE + (0 if video is None else round(video.frames * video.width * video.height * BITS_PER_PIXEL / 8))
+    need = SPARE + (0 if video is None else _video_bytes(video))
     there = _nearest(jobs_dir)
     if (refused := _refusal(there)) is not None:
         finding = codes.PLACE_UNWRITABLE.finding(path=str(jobs_dir), reason=refused)
@@ -34,6 +36,10 @@ def check_place(jobs_dir: Path, video: Video | None) -> Examined:
     if free < need:
         findings.append(codes.PLACE_FULL.finding(path=str(jobs_dir), free=bytes_text(free), need=bytes_text(need)))
     return examined("place", title, str(jobs_dir), detail, findings)
+
+
+def _video_bytes(video: Video) -> int:
+    return video.frames * round(BYTES_PER_FRAME + video.width * video.height * BITS_PER_PIXEL / 8)
 
 
 def _nearest(folder: Path) -> Path:

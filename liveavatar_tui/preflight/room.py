@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from engine.checkpoint_layout import CheckpointLayout, read_config
-from engine.memory import HOST, MemoryPlan, Mode, count_parts, plan_memory
-from engine.model.config import DiTConfig
+from engine.checkpoint_layout import CheckpointLayout
+from engine.memory import HOST, MemoryPlan, mode_of, plan_run
 from engine.probe import Machine
 from engine.spec import RunSpec
 from liveavatar_tui import codes
@@ -18,18 +17,11 @@ TIGHT = 0.9
 """A need above this share of what is free fits and leaves no air for other programs."""
 
 
-def plan_run(spec: RunSpec, layout: CheckpointLayout, video: Video, machine: Machine) -> MemoryPlan:
+def plan_for(spec: RunSpec, layout: CheckpointLayout, video: Video, machine: Machine) -> MemoryPlan:
     """The plan of the run on this machine; raises `Problem` for a base model whose sizes cannot be read."""
-    config = DiTConfig.from_json(read_config(layout), path=layout.dit_config)
-    mode = _mode(spec, layout, machine)
-    return plan_memory(config, count_parts(layout), video.height, video.width, spec.sample_steps, mode)
-
-
-def _mode(spec: RunSpec, layout: CheckpointLayout, machine: Machine) -> Mode:
-    """As the engine chooses: the first card in bf16, the processor in f32, the embedded model always there."""
-    if layout.embedded or not machine.cards:
-        return Mode(HOST, 4, offload=False)
-    return Mode(machine.cards[0].device, 2, offload=spec.offload_model)
+    card = machine.cards[0].device if machine.cards else None
+    mode = mode_of(layout, card, offload=spec.offload_model)
+    return plan_run(layout, video.height, video.width, spec.sample_steps, mode)
 
 
 def check_room(plan: MemoryPlan, machine: Machine) -> Examined:

@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine.checkpoint_layout import find_layout, read_config
+from engine.checkpoint_layout import find_layout
 from engine.job_folder import read_journal
-from engine.memory import CARD_VAE, GIB, HOST, Mode, Parts, Stage, count_parts, plan_memory
+from engine.memory import CARD_VAE, GIB, HOST, Mode, Parts, Stage, count_parts, mode_of, plan_memory, plan_run
 from engine.model.config import DiTConfig
 from engine.protocol import Memory, Plan
 from engine.spec import RunSpec, encode
@@ -127,9 +127,16 @@ def test_a_real_run_takes_what_was_planned(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "engine.inference", "--spec", str(tmp_path / "spec.json")]
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     events = read_journal(tmp_path / "events.jsonl").events
-    measured = max(event.peak for event in events if isinstance(event, Memory))
+    last = [event for event in events if isinstance(event, Memory)][-1]
     (video,) = (event for event in events if isinstance(event, Plan))
     layout = find_layout(CHECKPOINT)
-    config = DiTConfig.from_json(read_config(layout))
-    plan = plan_memory(config, count_parts(layout), video.height, video.width, 2, Mode(HOST, 4, offload=False))
-    assert 0.8 < plan.peak(HOST).size / measured < 1.4
+    plan = plan_run(layout, video.height, video.width, 2, mode_of(layout, None, offload=False))
+    assert last.predicted == plan.peak(HOST).size
+    assert 0.8 < last.predicted / last.peak < 1.4
+
+
+def test_the_embedded_model_stays_on_the_host_and_others_take_the_card() -> None:
+    layout = find_layout(CHECKPOINT)
+    assert mode_of(layout, "cuda:0", offload=True) == Mode("cuda:0", 2, offload=True)
+    assert mode_of(layout, None, offload=True) == Mode(HOST, 4, offload=True)
+    assert mode_of(dataclasses.replace(layout, embedded=True), "cuda:0", offload=False).device == HOST
