@@ -19,6 +19,7 @@ from engine.model.config import DiTConfig
 from engine.pth_header import read_shapes
 from engine.spec import BLOCKS_PER_CLIP, FRAMES_PER_LATENT, LATENTS_PER_BLOCK
 from lora_repository.header import read_header
+from lora_repository.i18n import N_
 
 HOST: Final = "cpu"
 MARGIN: Final = 0.07
@@ -62,7 +63,10 @@ LATER: Final = frozenset({Stage.CONDITIONING, Stage.GENERATING})
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """`size` bytes on `device` during the stages `when`; `exact` = counted from shapes, else a measured constant."""
+    """`size` bytes on `device` during the stages `when`; `exact` = counted from shapes, else a measured constant.
+
+    `name` is English and stable; whoever shows it translates it.
+    """
 
     name: str
     device: str
@@ -174,9 +178,9 @@ def plan_memory(config: DiTConfig, parts: Parts, height: int, width: int, steps:
     """The terms of one run at `height` x `width` pixels with `steps` denoising steps."""
     terms = [*_caches(config, height, width, steps, mode), *_weights(parts, mode)]
     terms += _work(config, parts, height, width, mode)
-    terms.append(Term("process", HOST, CPU_PROCESS if mode.device == HOST else CUDA_HOST, ALL, exact=False))
+    terms.append(Term(N_("process"), HOST, CPU_PROCESS if mode.device == HOST else CUDA_HOST, ALL, exact=False))
     if mode.device != HOST:
-        terms.append(Term("CUDA context", mode.device, CUDA_CONTEXT, ALL, exact=False))
+        terms.append(Term(N_("CUDA context"), mode.device, CUDA_CONTEXT, ALL, exact=False))
     return MemoryPlan(tuple(terms))
 
 
@@ -188,9 +192,9 @@ def _caches(config: DiTConfig, height: int, width: int, steps: int, mode: Mode) 
     condition = config.condition_tokens(*side)
     generating = frozenset({Stage.GENERATING})
     return [
-        Term("rings", mode.device, steps * ring * token, generating, exact=True),
-        Term("condition cache", mode.device, (1 + steps) * condition * token, generating, exact=True),
-        Term("text keys and values", mode.device, config.text_len * token, LATER, exact=True),
+        Term(N_("rings"), mode.device, steps * ring * token, generating, exact=True),
+        Term(N_("condition cache"), mode.device, (1 + steps) * condition * token, generating, exact=True),
+        Term(N_("text keys and values"), mode.device, config.text_len * token, LATER, exact=True),
     ]
 
 
@@ -198,10 +202,10 @@ def _weights(parts: Parts, mode: Mode) -> list[Term]:
     """All parts are loaded before the first is used; under offload the text encoder goes when the prompt is read."""
     encoder = frozenset({Stage.LOADING, Stage.CONDITIONING}) if mode.offload else ALL
     return [
-        Term("video model", mode.device, parts.dit * mode.width, ALL, exact=True),
-        Term("text encoder", mode.device, parts.t5 * mode.width, encoder, exact=True),
-        Term("VAE", mode.device, parts.vae * mode.width, ALL, exact=True),
-        Term("speech encoder", mode.device, parts.wav2vec * mode.width, ALL, exact=True),
+        Term(N_("video model"), mode.device, parts.dit * mode.width, ALL, exact=True),
+        Term(N_("text encoder"), mode.device, parts.t5 * mode.width, encoder, exact=True),
+        Term(N_("VAE"), mode.device, parts.vae * mode.width, ALL, exact=True),
+        Term(N_("speech encoder"), mode.device, parts.wav2vec * mode.width, ALL, exact=True),
     ]
 
 
@@ -218,6 +222,6 @@ def _work(config: DiTConfig, parts: Parts, height: int, width: int, mode: Mode) 
         decoding = (cache * BLOCK_FRAMES + work * PRIMED_FRAMES) * frame
     forward = round(ACTIVATIONS * tokens * config.dim * mode.width)
     return [
-        Term("VAE at work", mode.device, round(decoding), LATER, exact=False),
-        Term("activations", mode.device, forward, LATER, exact=False),
+        Term(N_("VAE at work"), mode.device, round(decoding), LATER, exact=False),
+        Term(N_("activations"), mode.device, forward, LATER, exact=False),
     ]

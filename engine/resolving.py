@@ -16,7 +16,7 @@ from engine.media import SIDE_STEP, size_for
 from engine.model.config import DiTConfig
 from engine.pth_header import read_shapes
 from engine.sources import Portrait, Speech, read_portrait, read_speech
-from engine.spec import RunSpec
+from engine.spec import EMBEDDED, RunSpec
 from lora_repository.base import BaseTable
 from lora_repository.finding import Finding, Problem, Severity
 from lora_repository.i18n import _
@@ -86,7 +86,8 @@ def video_size(resolved: Resolved) -> tuple[int, int]:
 def base_tables(layout: CheckpointLayout) -> tuple[BaseTable, BaseTable]:
     """The linears of the video model and of the text encoder, from headers; raises Problem RUN014."""
     try:
-        dit = BaseTable.from_safetensors(layout.dit_files, layout.root.name)
+        name = EMBEDDED if layout.embedded else layout.root.name
+        dit = BaseTable.from_safetensors(layout.dit_files, name)
         if layout.t5.suffix == ".pth":
             return dit, BaseTable.from_shapes(layout.t5.name, read_shapes(layout.t5))
         return dit, BaseTable.from_safetensors([layout.t5], layout.t5.name)
