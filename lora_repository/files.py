@@ -57,7 +57,8 @@ def append_line(path: Path, line: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    sync_folder(path.parent)
+    if size == 0:
+        sync_folder(path.parent)
 
 
 def replace_link(link: Path, target: str, scratch: Path) -> None:

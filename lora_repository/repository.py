@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,8 +24,11 @@ from lora_repository.history import Generation, Past, read_history
 from lora_repository.i18n import _
 from lora_repository.place import explain, is_folder
 from lora_repository.proof import Proof
+from lora_repository.publish import publish
+from lora_repository.published import Published, change_since_publication, hashes_of, read_published
 from lora_repository.switch import LATEST, Switch
-from lora_repository.version_name import VersionName, match_version_name
+from lora_repository.trash import Trashed, remove, restore, trashed
+from lora_repository.version_name import VersionName, match_version_name, parse_version_name, propose_name
 from lora_repository.wording import command, shown, some_of
 
 STATE_FOLDER: Final = ".liveavatar"
@@ -131,10 +134,58 @@ class LoraRepository:
         """
         return self._switch().rollback(to, reason)
 
+    def publish(
+        self, source: Path, name: str | None = None, *, title: str = "", progress: Callable[[int], None] | None = None
+    ) -> Published:
+        """Make a version of the folder or single file `source`; without a name the next number and `title`.
+
+        Raises Problem LORA026 not a version's name, LORA051 it would not load, LORA052 the name is taken, LORA053 no
+        room, LORA045, LORA049.
+        """
+        existing = [version.name for version in self.versions()]
+        named = match_version_name(source.name)
+        proposed = propose_name(existing, title or (named.slug if named else source.stem))
+        chosen = proposed if name is None else parse_version_name(name)
+        return publish(self.root, self.state, self._required_prover(), source, chosen, progress)
+
+    def remove(self, name: str, users: Collection[str] = ()) -> Trashed:
+        """Move a version to the trash; `users` are channels and jobs that need it, `latest` is known here.
+
+        Raises Problem LORA040 unknown, LORA054 in use, LORA045, LORA049.
+        """
+        version = self.version(name)
+        current = self.latest()
+        held = {LATEST} if current is not None and current.path == version.path else set()
+        return remove(self.root, self.state, str(version.name), held | set(users))
+
+    def removed(self) -> list[Trashed]:
+        """What is in the trash, the newest first."""
+        return trashed(self.state)
+
+    def restore(self, name: str) -> Version:
+        """Bring a removed version back; raises Problem LORA055 not there, LORA052 name taken, LORA045, LORA049."""
+        return Version(parse_version_name(name), restore(self.root, self.state, name))
+
+    def prune(self, keep: int, users: Mapping[str, Collection[str]]) -> list[Trashed]:
+        """Move all but the newest `keep` versions to the trash; what `latest` or `users` (by version) need stays."""
+        old = self.versions()[: -keep or None]
+        current = self.latest()
+        free = [v for v in old if not users.get(str(v.name)) and (current is None or v.path != current.path)]
+        return [self.remove(str(version.name)) for version in free]
+
+    def changed(self, version: Version) -> Finding | None:
+        """The finding for a published version whose bytes are no longer what was published; reads what has changed."""
+        if read_published(self.state, str(version.name)) is None:
+            return None
+        return change_since_publication(self.state, version.path, hashes_of(version.path))
+
     def _switch(self) -> Switch:
+        return Switch(self.root, self.state, self._required_prover())
+
+    def _required_prover(self) -> Callable[[Path], Proof]:
         if self._prover is None:
-            raise ValueError("a repository without a prover cannot switch")
-        return Switch(self.root, self.state, self._prover)
+            raise ValueError("a repository without a prover changes nothing")
+        return self._prover
 
     def _entries(self) -> list[os.DirEntry[str]]:
         try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -24,20 +23,18 @@ from lora_repository.codes import (
     NOTHING_TO_ROLL_BACK,
     SWITCH_REFUSED,
 )
-from lora_repository.files import exclusive, replace_link, sync_folder, write_whole, writing
-from lora_repository.finding import problem
-from lora_repository.folder import CONTRACT_NAMES
-from lora_repository.hashes import sha256_of
-from lora_repository.history import Generation, Past, decode, encode, new_generation, read_history, record, this_user
+from lora_repository.files import replace_link, write_whole
+from lora_repository.finding import Problem, problem
+from lora_repository.history import Generation, Past, decode, encode, new_generation, read_history, record
 from lora_repository.i18n import _
 from lora_repository.place import is_folder
 from lora_repository.proof import Proof
+from lora_repository.published import change_since_publication, changed_files, hashes_of
+from lora_repository.turns import turn
 from lora_repository.wording import command, shown
 
 LATEST: Final = "latest"
 _PENDING: Final = "pending.json"
-_LOCK: Final = "lock"
-_PATIENCE_S: Final = 10.0
 
 
 class Switch:
@@ -89,7 +86,11 @@ class Switch:
                 name=shown(version.name), reason=first.message
             )
             raise problem(SWITCH_REFUSED, message, first.fix, path=first.path)
-        return {name: sha256_of(version / name) for name in CONTRACT_NAMES if (version / name).exists()}
+        hashes = hashes_of(version)
+        changed = change_since_publication(self._state, version, hashes)
+        if changed is not None:
+            raise Problem(changed)
+        return hashes
 
     def _move(
         self,
@@ -124,8 +125,8 @@ class Switch:
         known = {generation.number for generation in read_history(self._state).generations}
         if self._current() == made.after and made.number not in known:
             record(self._state, made)
+        # Not made durable: a note that comes back after a loss of power is settled again, to the same end.
         note.unlink()
-        sync_folder(self._state)
 
     def _current(self) -> str | None:
         """The name that the link carries, whatever it leads to."""
@@ -137,15 +138,9 @@ class Switch:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """This operator's turn, with whatever an earlier one left half done brought to its end."""
-        with writing(self._root):
-            self._state.mkdir(exist_ok=True)
-            stamp = datetime.now(UTC).isoformat(timespec="seconds")
-            holder = f"{this_user()}@{os.uname().nodename} (process {os.getpid()}, since {stamp})"
-            with exclusive(self._state / _LOCK, holder, _PATIENCE_S):
-                for debris in self._state.glob(f".{_PENDING}.*"):
-                    debris.unlink()
-                self._settle()
-                yield
+        with turn(self._root, self._state):
+            self._settle()
+            yield
 
 
 def _goal(past: list[Generation], to: int | None, current: str | None) -> tuple[int, str, dict[str, str]]:
@@ -187,12 +182,11 @@ def _one_back(past: list[Generation], current: str | None) -> int:
     return earlier
 
 
-def _changed(version: Path, then: dict[str, str], found: dict[str, str]) -> Exception:
-    names = sorted(name for name in then.keys() | found.keys() if then.get(name) != found.get(name))
+def _changed(version: Path, then: dict[str, str], found: dict[str, str]) -> Problem:
     return problem(
         CONTENT_CHANGED,
         _("{name} is not what it was: {files} changed since it was in force.").format(
-            name=shown(version.name), files=", ".join(names)
+            name=shown(version.name), files=", ".join(changed_files(then, found))
         ),
         _("Restore the files, or switch to it as it is: {command}").format(
             command=command("liveavatar-tui", "activate", version.name)

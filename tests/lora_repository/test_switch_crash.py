@@ -1,7 +1,5 @@
 """Switching under the worst of luck: killed at every system call that changes something, raced, watched by a reader."""
 
-import os
-import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
@@ -9,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from adapter_files import DIT, T5, write_version
+from misfortune import die_at
 
 from lora_repository import files
 from lora_repository.finding import Problem
@@ -16,10 +15,6 @@ from lora_repository.proof import Proof, prove
 from lora_repository.repository import LoraRepository
 
 NAMES = ["v1.0_a", "v1.1_b", "v1.2_c"]
-CHANGES = {
-    "open", "os.truncate", "os.rename", "os.remove", "os.symlink", "os.mkdir", "fcntl.flock", "os.link", "os.rmdir",
-}  # fmt: skip
-"""Audit events of everything that can change a file system here, plus each open and lock."""
 
 
 def repository(root: Path) -> LoraRepository:
@@ -32,34 +27,6 @@ def root(tmp_path):
         write_version(tmp_path / name, t5=False)
     repository(tmp_path).activate(NAMES[0])
     return tmp_path
-
-
-def die_at(step: int, act) -> bool:
-    """Run `act` in a child that is killed just before its `step`-th change; True when it was."""
-    child = os.fork()
-    if child == 0:
-        import sys
-
-        seen = [0]
-
-        def watch(event: str, _arguments: object) -> None:
-            if event in CHANGES:
-                seen[0] += 1
-                if seen[0] == step:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        original = os.fsync
-
-        def fsync(descriptor: int) -> None:
-            watch("open", ())
-            original(descriptor)
-
-        files.os.fsync = fsync
-        sys.addaudithook(watch)
-        act()
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
 
 
 def agree(root: Path, allowed: set[str]) -> None:
@@ -120,7 +87,7 @@ def test_a_reader_never_misses_latest(root):
 
     reader = threading.Thread(target=read)
     reader.start()
-    for turn in range(300):
+    for turn in range(150):
         held.activate(NAMES[1 + turn % 2])
     stop.set()
     reader.join()
@@ -135,7 +102,7 @@ def switch_often(root: str, turns: int) -> int:
 
 def test_two_operators_lose_no_generation(root):
     with ProcessPoolExecutor(2) as pool:
-        assert sum(pool.map(switch_often, [str(root)] * 2, [150] * 2)) == 300
+        assert sum(pool.map(switch_often, [str(root)] * 2, [60] * 2)) == 120
     history = repository(root).history()
     assert [generation.number for generation in history] == list(range(1, len(history) + 1))
     assert all(one.after == two.before for one, two in pairwise(history))
@@ -143,7 +110,7 @@ def test_two_operators_lose_no_generation(root):
 
 
 def test_a_busy_repository_says_who_holds_it(root, monkeypatch):
-    monkeypatch.setattr("lora_repository.switch._PATIENCE_S", 0.05)
+    monkeypatch.setattr("lora_repository.turns._PATIENCE_S", 0.05)
     with files.exclusive(root / ".liveavatar/lock", "anna@gpu7", 1), pytest.raises(Problem) as caught:
         repository(root).activate(NAMES[1])
     assert caught.value.finding.code == "LORA045"
