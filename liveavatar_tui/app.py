@@ -77,8 +77,8 @@ class LiveAvatarApp(App[int]):
         return JobsScreen(self.settings, self.host)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Our own variables, for themes that are not ours."""
-        return {"muted": "$text-muted", "faint": "$text-disabled"}
+        """Our own variables, for themes that are not ours: greys that can be read on light and on dark."""
+        return {"muted": "#7f8993", "faint": "#6b747d"}
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), ControlFilter()]

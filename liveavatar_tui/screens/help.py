@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
@@ -11,11 +11,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from liveavatar_tui import keymap
 from liveavatar_tui.keymap import Key
+from liveavatar_tui.widgets.paragraphs import Paragraph, Paragraphs, paragraph, spaced
 from lora_repository.i18n import _
+
+_KEYS_WIDTH: Final = 18
 
 
 class HelpScreen(ModalScreen[None]):
@@ -31,10 +33,9 @@ class HelpScreen(ModalScreen[None]):
     DEFAULT_CSS = """
     HelpScreen { align: center middle; background: $background 60%; }
     HelpScreen > VerticalScroll {
-        width: 72; max-width: 94%; height: auto; max-height: 92%;
+        width: 80; max-width: 94%; height: auto; max-height: 92%;
         border: round $border; border-title-color: $foreground; background: $surface; padding: 1 2;
     }
-    HelpScreen Static { height: auto; }
     """
     AUTO_FOCUS = "VerticalScroll"
 
@@ -42,7 +43,9 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll() as box:
             box.border_title = Content(_("Keys"))
             box.border_subtitle = Content(_("esc closes"))
-            yield Static(describe(keymap.SECTIONS))
+            text = Paragraphs()
+            text.show(describe(keymap.SECTIONS))
+            yield text
 
     def action_back(self) -> None:
         self.dismiss()
@@ -51,15 +54,14 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
-def describe(sections: Iterable[tuple[str, tuple[Key, ...]]]) -> Content:
+def describe(sections: Iterable[tuple[str, tuple[Key, ...]]]) -> list[Paragraph]:
     """The sections, each key with what it does."""
-    return Content("\n\n").join([_section(name, keys) for name, keys in sections])
+    return spaced(_section(name, keys) for name, keys in sections)
 
 
-def _section(name: str, keys: tuple[Key, ...]) -> Content:
-    width = 18
-    lines = [Content.styled(_(name), "bold $foreground")]
+def _section(name: str, keys: tuple[Key, ...]) -> list[Paragraph]:
+    told = [paragraph(Content.styled(_(name), "bold"))]
     for key in keys:
-        gap = " " * max(2, width - cell_len(key.all_shown))
-        lines.append(Content.assemble("  ", (key.all_shown, "$primary"), gap, (_(key.tip), "$foreground")))
-    return Content("\n").join(lines)
+        gap = " " * max(2, _KEYS_WIDTH - cell_len(key.all_shown))
+        told.append(paragraph(_(key.tip), Content.assemble("  ", (key.all_shown, "$primary"), gap)))
+    return told
