@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-import msgspec
-
 from lora_repository.base import BaseTable
 from lora_repository.codes import (
     DTYPE_ODD,
@@ -34,7 +32,8 @@ Target = Literal["dit", "t5"]
 USUAL_DTYPES: Final = frozenset({"BF16", "F16", "F32"})
 
 
-class LoraPair(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class LoraPair:
     """One module's update B @ A: `key_a` [rank, in] and `key_b` [out, rank] are names in the file."""
 
     module: str
