@@ -65,8 +65,11 @@ class VideoSink:
             self._file.start_encoding()  # opens the file, so that a place without room or rights is told now
 
     def write(self, frames: Frames) -> None:
-        """Add frames uint8 `[T, H, W, 3]`, and the speech up to their end."""
+        """Add frames uint8 `[T, H, W, 3]`, and the speech up to their end; raises ValueError for another size."""
         with self._guarded():
+            if frames.shape[1:] != (self._picture.height, self._picture.width, 3):
+                size = f"{self._picture.width}x{self._picture.height}"
+                raise ValueError(f"frames of shape {frames.shape} in a video of {size}")
             for pixels in frames:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
                 frame.pts, frame.time_base = self.frames, Fraction(1, self._fps)

@@ -185,6 +185,11 @@ def test_any_format_becomes_mono_at_16_khz(tmp_path: Path, name: str, codec: str
     assert next(read_channels(path, 48_000)).shape[0] == channels
 
 
+def test_no_sample_is_lost_in_resampling(tmp_path: Path) -> None:
+    path = encoded(tmp_path / "s.wav", hum(1.5, 44_100), 44_100, "pcm_s16le")
+    assert sum(piece.size for piece in read_mono(path)) == pytest.approx(1.5 * RATE, abs=1)
+
+
 def test_statistics_are_those_of_the_samples() -> None:
     pieces = np.array_split(np.random.default_rng(0).normal(0.1, 0.2, 5000).astype(np.float32), 7)
     loud = measure(pieces, Path("x"))

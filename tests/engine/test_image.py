@@ -77,6 +77,11 @@ def test_upstreams_borders_in_parity_mode_and_none_otherwise(tmp_path: Path, nam
     assert torch.equal(ours, ours[..., :1, :1].expand_as(ours))
 
 
+def test_upstreams_odd_border_is_wider_behind(tmp_path: Path) -> None:
+    columns = prepare(picture(tmp_path, 101, 64), 64, 128, parity=True)[0, :, 0].amax((0, 1))
+    assert columns.ne(-1).nonzero().flatten().tolist() == list(range(13, 114))
+
+
 @given(st.integers(64, 300), st.integers(64, 300), st.sampled_from([64, 128, 192]), st.sampled_from([64, 128, 192]))
 def test_a_covering_cut_keeps_the_middle_and_the_shape(width: int, height: int, high: int, wide: int) -> None:
     y, x = np.mgrid[0:height, 0:width]

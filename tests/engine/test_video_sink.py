@@ -123,6 +123,16 @@ def test_a_fault_in_between_leaves_nothing(tmp_path: Path) -> None:
     assert list(out.iterdir()) == []
 
 
+@pytest.mark.parametrize("shape", [(2, SIDE, SIDE + 2, 3), (2, SIDE // 2, SIDE, 3), (2, SIDE, SIDE, 4)])
+def test_frames_of_another_size_are_refused_and_leave_nothing(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    sink = VideoSink(out / "o.mp4", SIDE, SIDE, 25, tone(tmp_path / "s.wav", 1))
+    with pytest.raises(ValueError, match="64x64"):
+        sink.write(np.zeros(shape, np.uint8))
+    assert list(out.iterdir()) == []
+
+
 @pytest.mark.parametrize("place", ["missing/o.mp4", "file/o.mp4"])
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("no folder")
