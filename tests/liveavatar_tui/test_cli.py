@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from world import write_version, write_world
+from world import write_job, write_version, write_world
 
 from engine import __version__
+from engine.protocol import Failed
 from engine.spec import RunSpec
 from liveavatar_tui.cli import main
 from lora_repository.i18n import language, set_language
