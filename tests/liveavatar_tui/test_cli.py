@@ -219,15 +219,15 @@ def test_run_starts_nothing_that_preflight_refuses(call, world: Path) -> None:
     assert not (world / "jobs").exists()
 
 
-def test_hostile_names_do_not_reach_the_terminal(call, world: Path) -> None:
-    write_version(world / "\x1b]0;owned\x07\x1b[31mv3")
-    for arguments in (
-        ["versions"],
-        ["check", world / "\x1b]0;owned\x07\x1b[31mv3"],
-        ["jobs", "show", "\x1b[2J\x9b31m"],
-    ):
+def test_hostile_text_does_not_reach_the_terminal(call, world: Path) -> None:
+    hostile = world / "\x1b]0;owned\x07\x1b[31mv3"
+    write_version(hostile)
+    spec = RunSpec(prompt="\x1b[31m", image="/i\x9b", audio="/a", label="\x1b]0;owned\x07")
+    write_job(world / "jobs", "20260101-000000-aaaaaa", spec, [Failed(code="RUN099", message="\x1b[2J", fix="\x07")])
+    of_jobs = [["jobs"], ["jobs", "show", "last"], ["jobs", "show", "\x1b[2J\x9b31m"]]
+    for arguments in (*of_jobs, ["versions"], ["versions", "\x1b[31m"], ["check", hostile], ["\x1b[31m"]):
         _code, out, err = call(*arguments)
-        assert not {"\x1b", "\x07", "\x9b"} & set(out + err)
+        assert not {"\x1b", "\x07", "\x9b"} & set(out + err), arguments
 
 
 def test_a_name_that_is_not_utf8_survives_json_and_resolve(world: Path) -> None:
