@@ -14,6 +14,7 @@ from lora_repository.codes import CHANNEL_LOOP, LATEST_STRAYS, NO_SUCH_CHANNEL, 
 from lora_repository.finding import Problem, problem
 from lora_repository.i18n import _
 from lora_repository.place import explain
+from lora_repository.pointers import LATEST
 from lora_repository.remote_copies import (
     HUB_ID,
     find_hub_copy,
@@ -23,7 +24,6 @@ from lora_repository.remote_copies import (
     without_secrets,
 )
 from lora_repository.repository import LoraRepository
-from lora_repository.switch import LATEST
 from lora_repository.version_name import match_version_name
 from lora_repository.wording import command, shown
 
@@ -34,8 +34,8 @@ def resolve_channel(
     """The absolute local path of the folder or single file that `reference` stands for.
 
     In this order: `latest`, a channel (which may name another), a version or its number, a URL, a path that exists
-    (relative to `folder`, by default the working directory), a hub id. Links are followed once, here: what is returned
-    stays the same while a channel moves on.
+    (a channel's relative to `folder`, otherwise to the working directory), a hub id. Links are followed once, here:
+    what is returned stays the same while a channel moves on.
 
     Raises Problem LORA060 not fetched yet, LORA061 nothing of that name, LORA062 channels in a circle, or as
     `LoraRepository` does.
@@ -50,13 +50,15 @@ def resolve_channel(
         return _latest(repository)
     if is_url(reference):
         return _copy_of_url(reference)
-    return _local(reference, channels, repository, folder or Path.cwd())
+    # What config.yaml says is relative to where config.yaml lies; what a person types, to where the person is.
+    base = folder if folder is not None and len(followed) > 1 else Path.cwd()
+    return _local(reference, channels, repository, base)
 
 
 def _local(reference: str, channels: Mapping[str, str], repository: LoraRepository, folder: Path) -> Path:
     if match_version_name(reference) or _is_number(reference):
         return repository.version(reference).path.resolve()
-    path = folder / Path(reference).expanduser()
+    path = folder / _at_home(reference)
     if os.path.lexists(path):
         return _existing(path)
     if HUB_ID.fullmatch(reference):
@@ -64,6 +66,14 @@ def _local(reference: str, channels: Mapping[str, str], repository: LoraReposito
     if "/" in reference or reference in (".", ".."):
         raise explain(path, FileNotFoundError(2, "")) from None
     raise _unknown(reference, channels, repository)
+
+
+def _at_home(reference: str) -> Path:
+    """`~` and `~user` at the beginning replaced; kept where there is no such user."""
+    try:
+        return Path(reference).expanduser()
+    except RuntimeError:
+        return Path(reference)
 
 
 def _is_number(reference: str) -> bool:

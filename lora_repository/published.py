@@ -17,6 +17,7 @@ from lora_repository.finding import Finding, Severity
 from lora_repository.folder import CONTRACT_NAMES
 from lora_repository.hash_memory import HashMemory
 from lora_repository.i18n import _
+from lora_repository.place import is_file
 from lora_repository.wording import command, shown
 
 PUBLISHED: Final = "published"
@@ -50,9 +51,12 @@ def read_published(state: Path, name: str) -> Published | None:
 
 
 def hashes_of(version: Path, memory: HashMemory | None = None) -> dict[str, str]:
-    """The SHA-256 of each file of the contract that `version` holds; unchanged files come from the memory."""
+    """The SHA-256 of each file of the contract in `version`, or of the single file; unchanged ones are remembered."""
     memory = memory or HashMemory()
-    found = {name: memory.sha256(version / name) for name in CONTRACT_NAMES if (version / name).exists()}
+    if is_file(version):
+        found = {version.name: memory.sha256(version)}
+    else:
+        found = {name: memory.sha256(version / name) for name in CONTRACT_NAMES if (version / name).exists()}
     memory.save()
     return found
 

@@ -23,10 +23,12 @@ from lora_repository.finding import Finding, Problem, Severity, problem
 from lora_repository.history import Generation, Past, read_history
 from lora_repository.i18n import _
 from lora_repository.place import explain, is_folder
+from lora_repository.pointers import LATEST, LinkPointer, Pointer
+from lora_repository.policy import LENIENT, Policy
 from lora_repository.proof import Proof
 from lora_repository.publish import publish
 from lora_repository.published import Published, change_since_publication, hashes_of, read_published
-from lora_repository.switch import LATEST, Switch
+from lora_repository.switch import Switch
 from lora_repository.trash import Trashed, remove, restore, trashed
 from lora_repository.version_name import VersionName, match_version_name, parse_version_name, propose_name
 from lora_repository.wording import command, shown, some_of
@@ -124,7 +126,7 @@ class LoraRepository:
 
         Raises Problem LORA040 unknown, LORA044 the proof has errors, LORA045 another operator, LORA049 not writable.
         """
-        return self._switch().activate(self.version(name).path, reason)
+        return self._switch().move_to(str(self.version(name).name), reason)
 
     def rollback(self, to: int | None = None, reason: str = "") -> Generation:
         """Go back one step, or to the state after generation `to` (0: before the first).
@@ -133,6 +135,13 @@ class LoraRepository:
         is no longer what it was.
         """
         return self._switch().rollback(to, reason)
+
+    def channel(self, pointer: Pointer, locate: Callable[[str], Path], policy: Policy = LENIENT) -> Switch:
+        """The switch of a channel in config.yaml (a `KeyPointer`); `locate` resolves what the channel may say.
+
+        Its generations are in the same history, under the channel's name.
+        """
+        return Switch(self.root, self.state, self._required_prover(), pointer, locate, policy)
 
     def publish(
         self, source: Path, name: str | None = None, *, title: str = "", progress: Callable[[int], None] | None = None
@@ -180,7 +189,8 @@ class LoraRepository:
         return change_since_publication(self.state, version.path, hashes_of(version.path))
 
     def _switch(self) -> Switch:
-        return Switch(self.root, self.state, self._required_prover())
+        link = LinkPointer(self.root, self.state)
+        return Switch(self.root, self.state, self._required_prover(), link, lambda name: self.version(name).path)
 
     def _required_prover(self) -> Callable[[Path], Proof]:
         if self._prover is None:

@@ -37,7 +37,8 @@ def test_versions_channels_and_paths(repository, tmp_path):
     assert resolve_channel("v1.0", channels, repository) == root / "v1.0_a"
     assert resolve_channel("repository/latest/", {}, repository) == root / "v2.1_b"
     assert resolve_channel(str(root / "v1.0_a"), {}, repository) == root / "v1.0_a"
-    assert resolve_channel("../v1.0_a", {}, repository, root / "v2.1_b") == root / "v1.0_a"
+    assert resolve_channel("staging", {"staging": "../v1.0_a"}, repository, root / "v2.1_b") == root / "v1.0_a"
+    assert resolve_channel("repository/v1.0_a", {}, repository, root / "v2.1_b") == root / "v1.0_a"
 
 
 def test_what_does_not_exist_says_what_there_is(repository):
@@ -45,6 +46,8 @@ def test_what_does_not_exist_says_what_there_is(repository):
     assert (finding.code, "production" in finding.fix) == ("LORA061", True)
     assert refused(repository, "v3.0_c").code == "LORA040"
     assert refused(repository, "./nowhere").code == "LORA008"
+    assert refused(repository, "~nobody-of-that-name/x").code == "LORA008"
+    assert refused(repository, "a\0b/c").code == "LORA008"
     assert refused(repository, "/mnt/nfs/lora/staging/").code == "LORA008"
     (repository.root / "loop").symlink_to("loop")
     assert refused(repository, str(repository.root / "loop")).code == "LORA009"

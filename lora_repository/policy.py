@@ -1,0 +1,42 @@
+"""What a channel may demand of a version beyond that it loads. Knows no pointer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lora_repository.codes import POLICY_UNMET
+from lora_repository.finding import Severity, problem
+from lora_repository.i18n import _
+from lora_repository.proof import Proof
+from lora_repository.published import read_published
+from lora_repository.wording import command, shown
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`no_warnings`: nothing above info in the proof; `published`: a version of this repository that was published."""
+
+    no_warnings: bool = False
+    published: bool = False
+
+    def require(self, channel: str, version: Path, proof: Proof, state: Path) -> None:
+        """Raises Problem LORA064 naming the first demand that `version` does not meet."""
+        warnings = [finding for finding in proof.findings if finding.severity is Severity.WARNING]
+        if self.no_warnings and warnings:
+            message = _("{channel} takes no version with warnings, and {name} has one: {reason}").format(
+                channel=channel, name=shown(version.name), reason=warnings[0].message
+            )
+            raise problem(POLICY_UNMET, message, warnings[0].fix, path=shown(version))
+        record = read_published(state, version.name) if version.parent == state.parent else None
+        if self.published and record is None:
+            message = _("{channel} takes published versions only, and {name} is none.").format(
+                channel=channel, name=shown(version.name)
+            )
+            fix = _("Publish it first: {command}").format(command=command("liveavatar-tui", "publish", version))
+            raise problem(POLICY_UNMET, message, fix, path=shown(version))
+
+
+LENIENT: Final = Policy()
+"""Asks for nothing but a version that loads."""
