@@ -82,13 +82,13 @@ def test_the_same_spec_gives_the_same_bits_and_each_adapter_others(tmp_path: Pat
     dit_only = make_version(tmp_path / "v1.1_dit", t5=False)
     torch.manual_seed(1)
     hashes = []
-    stacks: list[tuple[str, ...]] = [(), (), (str(dit_only),), (str(both),)]
+    stacks: list[tuple[str, ...]] = [(), (), (str(dit_only),), (str(both),), (str(both), str(dit_only))]
     for number, adapters in enumerate(stacks):
         torch.rand(number + 1)  # the state of torch's own generator must not matter
         _, _, told = make(tmp_path / str(number), changed(short, adapters=adapters))
         hashes.append(told["frames_sha256"])
     assert hashes[0] == hashes[1]
-    assert len(set(hashes)) == 3
+    assert len(set(hashes)) == 4
 
 
 def test_a_run_without_adapters_says_so(tmp_path: Path, short: RunSpec, caplog: pytest.LogCaptureFixture) -> None:
