@@ -38,7 +38,7 @@ class LoraSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class GenerateSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    prompt: Annotated[str, Meta(description="What the video shows.")] = "a person speaking to the camera, smiling"
+    prompt: Annotated[str, Meta(description="What the video shows.")] = "a person talking to the camera, smiling"
     image: Annotated[str | None, Meta(description="Portrait; null = the sample that ships with the product.")] = None
     audio: Annotated[str | None, Meta(description="Speech; null = the sample that ships with the product.")] = None
     size: Annotated[
