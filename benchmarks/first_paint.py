@@ -1,8 +1,8 @@
 """First paint of the app against a bare Textual screen with a table, in one run: `python benchmarks/first_paint.py`.
 
-Both are started in turn in a real pseudo-terminal. Prints medians with ranges of: first content (seconds from the start
-of the process to the first version, or row, on the screen), settled (nothing sent for 0.4 s), memory (RSS), bytes of the
-first paint, bytes sent in 2 idle seconds; then the ratio of the first contents, which should be at most 1.5.
+Both are started in turn in a real pseudo-terminal. Prints medians with ranges of: first content (seconds from the
+start of the process to the first version, or row, on the screen), settled (nothing sent for 0.4 s), memory (RSS), bytes
+of the first paint, bytes sent in 2 idle seconds; then the ratio of the first contents, which should be at most 1.5.
 """
 
 from __future__ import annotations

@@ -24,8 +24,7 @@ from liveavatar_tui.messages import GenerateWith
 from liveavatar_tui.screens import version_text
 from liveavatar_tui.screens.base import Place
 from liveavatar_tui.widgets.bars import KeyBar, TitleBar
-from liveavatar_tui.widgets.findings import describe
-from liveavatar_tui.widgets.paragraphs import Paragraphs, paragraph
+from liveavatar_tui.widgets.paragraphs import Paragraphs
 from liveavatar_tui.widgets.version_table import VersionTable
 from lora_repository.finding import Problem
 from lora_repository.history import Generation
@@ -93,8 +92,6 @@ class RepositoryScreen(Place[None]):
             with Vertical(id="left", classes="panel") as left:
                 left.border_title = Content(_("Versions"))
                 yield VersionTable(id="versions")
-                with VerticalScroll(id="trouble", can_focus=False):
-                    yield Paragraphs(id="trouble-text")
             with VerticalScroll(id="details", classes="panel"):
                 yield Paragraphs(id="details-text")
         yield KeyBar(self.KEYS, keymap.APP)
@@ -137,11 +134,8 @@ class RepositoryScreen(Place[None]):
         names = {row.name for row in listing.rows}
         self._proofs = {name: proof for name, proof in self._proofs.items() if name in names}
         self._hashes.clear()
-        self.query_one("#left").border_subtitle = Content(str(listing.root))
+        self.query_one("#left").border_subtitle = version_text.place(listing)
         self._draw()
-        trouble = self.query_one("#trouble")
-        trouble.set_class(bool(listing.findings), "-shown")
-        self.query_one("#trouble-text", Paragraphs).show(describe(listing.findings))
 
     @on(Proved)
     def _show_proof(self, message: Proved) -> None:
@@ -167,16 +161,11 @@ class RepositoryScreen(Place[None]):
     def _show_details(self) -> None:
         row = self._selected()
         details = self.query_one("#details")
-        if row is None:
-            details.border_title = None
-            self.query_one("#details-text", Paragraphs).show([paragraph(self._nothing())])
-            return
-        details.border_title = Content(row.name)
-        text = version_text.details(row, self._proofs.get(row.name), self._hashes.get(row.name, {}))
-        self.query_one("#details-text", Paragraphs).show(text)
-
-    def _nothing(self) -> str:
-        return _("There is no version here yet. A version is a folder such as v1.0_product_demo with its files.")
+        details.border_title = Content(row.name if row is not None else _("Repository"))
+        told = version_text.nothing()
+        if row is not None:
+            told = version_text.details(row, self._proofs.get(row.name), self._hashes.get(row.name, {}))
+        self.query_one("#details-text", Paragraphs).show(version_text.with_repository(told, self._listing))
 
     def _selected(self) -> VersionRow | None:
         name = self.query_one(VersionTable).selected()

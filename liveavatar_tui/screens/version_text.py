@@ -11,6 +11,7 @@ from liveavatar_tui.quantities import bytes_text
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.findings import describe, verdict, worst
 from liveavatar_tui.widgets.paragraphs import Paragraph, paragraph, spaced
+from lora_repository.finding import Severity
 from lora_repository.i18n import _, ngettext
 from lora_repository.part import PartProof
 from lora_repository.proof import Proof
@@ -21,6 +22,30 @@ def details(row: VersionRow, proof: Proof | None, hashes: Mapping[str, str]) -> 
     parts = [_part(part) for part in proof.parts] if proof is not None else []
     found = describe(proof.findings) if proof is not None else []
     return spaced([[_verdict(proof)], found, *parts, _files(row, hashes), [_muted(str(row.path))]])
+
+
+def nothing() -> list[Paragraph]:
+    """For a repository without a version."""
+    example = _("There is no version here yet. A version is a folder such as v1.0_product_demo with its files.")
+    return [paragraph(example)]
+
+
+def with_repository(told: list[Paragraph], listing: Listing) -> list[Paragraph]:
+    """What is wrong with the repository itself, added: errors before everything else, the rest at the end."""
+    errors = [finding for finding in listing.findings if finding.severity is Severity.ERROR]
+    others = [finding for finding in listing.findings if finding.severity is not Severity.ERROR]
+    heading = [_muted(_("About the whole repository"))] if others else []
+    return spaced([describe(errors), told, [*heading, *describe(others)]])
+
+
+def place(listing: Listing) -> Content:
+    """Where the repository lies, and how much is wrong with it."""
+    where = Content(safe_text(str(listing.root)))
+    severity = worst(listing.findings)
+    if severity in (None, Severity.INFO):
+        return where
+    word, colour = verdict(severity)
+    return Content.assemble((f"! {word}", f"bold {colour}"), "  ", where)
 
 
 def _muted(text: str, lead: str = "") -> Paragraph:

@@ -65,6 +65,10 @@ class TerminalGuard:
         poll = select.poll()
         poll.register(self._terminal or 0, 0)
         poll.poll()
+        # What is still written goes nowhere: on a dead terminal it would fail, and once more when Python ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
         with contextlib.suppress(RuntimeError):  # the loop has ended first
             loop.call_soon_threadsafe(self.begin_end, _HUNG_UP)
 

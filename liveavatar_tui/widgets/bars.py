@@ -20,6 +20,9 @@ from lora_repository.i18n import _
 _TABS: Final = tuple(key for key in keymap.APP if key.action.startswith("app.go("))
 
 
+_GAP: Final = "   "
+
+
 def _clickable(part: Content, action: str) -> Content:
     return part.stylize(Style.from_meta({"@click": action}))
 
@@ -64,7 +67,7 @@ class TitleBar(Widget):
 
 
 class KeyBar(Widget):
-    """The keys of the present screen; what does not fit is in the help screen. `typing` as for the title bar."""
+    """The keys of the present screen; the last group, with the help, always has its place. `typing` as in the title."""
 
     ALLOW_SELECT = False
     auto_links = False
@@ -78,11 +81,19 @@ class KeyBar(Widget):
     def __init__(self, *groups: Iterable[Key], typing: bool = False) -> None:
         super().__init__()
         self._typing = typing
-        self._keys = tuple(key for group in groups for key in group if key.footer)
+        self._groups = [[key for key in group if key.footer] for group in groups]
 
     def render(self) -> Content:
-        parts: list[Content] = []
-        for key in self._keys:
-            text = Content.assemble((key.shown(typing=self._typing), "bold $primary"), " ", _(key.label))
-            parts.append(_clickable(text, key.action))
-        return Content("   ").join(parts)
+        *own, last = ([self._part(key) for key in group] for group in self._groups)
+        first = [part for group in own for part in group]
+        while first and _width([*first, *last]) > self.content_size.width:
+            first.pop()
+        return Content(_GAP).join([*first, *last])
+
+    def _part(self, key: Key) -> Content:
+        text = Content.assemble((key.shown(typing=self._typing), "bold $primary"), " ", _(key.label))
+        return _clickable(text, key.action)
+
+
+def _width(parts: list[Content]) -> int:
+    return sum(part.cell_length for part in parts) + len(_GAP) * (len(parts) - 1)

@@ -1,4 +1,4 @@
-"""The job screens on real job folders: what they tell while it runs, how it ended, and that nothing is held or stopped."""
+"""The job screens on real job folders: what they tell while it runs, how it ended, that nothing is held or stopped."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ async def test_hostile_folder_names_are_only_text(tmp_path: Path, name: str) -> 
     settings = write_world(tmp_path)
     (tmp_path / "lora" / name).mkdir()
     (tmp_path / "lora/v1.0_product_demo" / f"{name}.safetensors").write_bytes(b"")
-    async with LiveAvatarApp(settings, host="gpu-07").run_test(size=(100, 40)) as pilot:
+    async with LiveAvatarApp(settings, host="gpu-07").run_test(size=(100, 60)) as pilot:
         await until(pilot, lambda: _proved(pilot))
         await pilot.press("G")
         await until(pilot, lambda: "not named as versions" in screen_text(pilot.app))

@@ -62,7 +62,9 @@ class Terminal:
         tail = b""
         while True:
             try:
-                select.select([self.descriptor], [], [])
+                # Short waits: a select that sleeps would keep the terminal alive after `hang_up` has closed it.
+                if not select.select([self.descriptor], [], [], 0.1)[0]:
+                    continue
                 data = os.read(self.descriptor, 65536)
             except (OSError, ValueError):
                 break
