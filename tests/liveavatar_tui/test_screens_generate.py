@@ -171,7 +171,7 @@ async def test_values_stay_while_the_app_runs_and_defaults_come_back(tmp_path: P
         await pilot.press("2")
         await shows(pilot, "an old sailor")
         await pilot.press("ctrl+o")
-        await shows(pilot, "a person speaking to the camera")
+        await shows(pilot, "a person talking to the camera")
 
 
 async def test_an_answer_to_an_older_question_is_not_shown(tmp_path: Path) -> None:
