@@ -35,6 +35,10 @@ class Condition:
     reference: Tensor
     motion: Tensor
 
+    def pose(self, frames: int) -> Tensor:
+        """The reference in the place of a pose, for `frames` latent frames: [B, C, frames, h, w]."""
+        return self.reference.expand(-1, -1, frames, -1, -1)
+
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of tokens."""

@@ -122,6 +122,7 @@ def rollout(
     batch, channels, _frames, height, width = condition.reference.shape
     times = [dit.modulate(time.view(1, 1).to(device)) for time in timesteps(steps)]
     memory = Memory(dit, condition, steps, rounded=rounded)
+    pose = condition.pose(LATENTS_PER_BLOCK) if dit.config.reference_pose else None
     anchor: Tensor | None = None
 
     for block, features in enumerate(audio_blocks):
@@ -136,6 +137,6 @@ def rollout(
         # 3. noise to latents
         for step in range(steps):
             attention = memory.attention(block, step, draws.distance(block, step), table)
-            x = euler(x, dit(x, times[step], condition.text, audio, attention), steps, step)
+            x = euler(x, dit(x, times[step], condition.text, audio, attention, pose), steps, step)
         anchor = x[:, :, :1] if anchor is None else anchor
         yield LatentBlock(block, x)

@@ -70,6 +70,9 @@ class DiTConfig:
     audio_inject_layers: tuple[int, ...] = (0, 4, 8, 12, 16, 20, 24, 27, 30, 33, 36, 39)
     num_audio_token: int = 4
     eps: float = 1e-6
+    reference_pose: bool = False
+    """Every frame is also given the reference through the pose encoder, token by token. Upstream's poses come from a
+    video and are nothing without one; a small model learns a likeness several times sooner with the reference there."""
     anchor_update: bool = True
     """From clip 1 on, the first generated latent frame replaces the picture as reference (SPEC section 1, AAS)."""
 

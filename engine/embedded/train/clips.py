@@ -61,19 +61,25 @@ def _whole_takes(tape: Tape, device: torch.device) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Clips:
-    """video [B, 3, T, H, W] and still [B, 3, H, W] in [-1, 1]; motion [B, T, 15]; first frame on the tape [B];
-    `mouth` [B, T, 2] and `mouth_still` [B, 2]: where the mouth is, x and y in -1..1; `reach` [B] half a head."""
+class Pictures:
+    """video [B, 3, T, H, W] and still [B, 3, H, W] in [-1, 1]; `mouth` [B, T, 2] and `mouth_still` [B, 2]: where the
+    mouth is, x and y in -1..1; `reach` [B]: half a head."""
 
     video: Tensor
     still: Tensor
+    mouth: Tensor
+    mouth_still: Tensor
+    reach: Tensor
+
+
+@dataclass(frozen=True)
+class Clips(Pictures):
+    """Who (as filmed), how they move [B, T, 15], the clips' first frames on the tape [B], and what was asked for."""
+
     identity: Identity
     motion: Tensor
     first: Tensor
     prompts: list[prompts.Prompt]
-    mouth: Tensor
-    mouth_still: Tensor
-    reach: Tensor
 
 
 Persona = Callable[[Identity, Tensor, torch.Generator], tuple[Identity, Tensor]]
@@ -142,7 +148,37 @@ class ClipSource:
         return torch.cat([render(who.select(index), moving[index], SIZE) for index in parts])
 
 
-def focus_map(clips: Clips, size: int, frames: int, face: float = 2.0, mouth: float = 5.0) -> Tensor:
+class PicturePool:
+    """Mutable: rendered clips kept as bytes and drawn again and again; the oldest are replaced as it goes.
+
+    Drawing costs a thousand small launches however few the clips, so it is done in lots.
+    """
+
+    def __init__(self, source: ClipSource, frames: int, capacity: int = 768, lot: int = 64) -> None:
+        self.source, self.frames, self.capacity, self.lot = source, frames, capacity, lot
+        self._kept: list[Tensor] = []
+        self._filled = self._next = 0
+
+    def add(self) -> None:
+        """One fresh lot over the oldest."""
+        clips = self.source.sample(self.lot, self.frames)
+        pixels = [((x + 1) * 127.5).round().to(torch.uint8) for x in (clips.video, clips.still)]
+        parts = [*pixels, clips.mouth, clips.mouth_still, clips.reach]
+        if not self._kept:
+            self._kept = [part.new_empty(self.capacity, *part.shape[1:]) for part in parts]
+        for kept, part in zip(self._kept, parts, strict=True):
+            kept[self._next : self._next + self.lot] = part
+        self._next = (self._next + self.lot) % self.capacity
+        self._filled = min(self.capacity, self._filled + self.lot)
+
+    def sample(self, count: int) -> Pictures:
+        """Random clips of those kept."""
+        index = torch.randint(self._filled, (count,), device=self.source.device)
+        video, still, *places = (kept[index] for kept in self._kept)
+        return Pictures(video.float() / 127.5 - 1, still.float() / 127.5 - 1, *places)
+
+
+def focus_map(clips: Pictures, size: int, frames: int, face: float = 2.0, mouth: float = 5.0) -> Tensor:
     """Weights [B, frames, 1, size, size] around 1: more in the face, most at the mouth. Frames before the clip's own
     (a still put in front) look where the still's mouth is."""
     lead = frames - clips.mouth.shape[1]

@@ -35,7 +35,7 @@ def generate(dit: DiT, encoder: UmT5Encoder, batch: LatentBatch, draw: torch.Gen
 
 def decoded(vae: WanVae, motion: Tensor, latents: Tensor) -> Tensor:
     """Frames [B, 3, 4 F, H, W] of latents that follow a still."""
-    frames = vae.decode_whole(torch.cat((motion[:, :, -LEAD:], latents), 2))
+    frames = vae.decode_whole(torch.cat((motion[:, :, :LEAD], latents), 2))
     return frames[:, :, -4 * latents.shape[2] :]
 
 

@@ -9,15 +9,15 @@ between training and use.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.embedded.train.latents import LatentBatch, LatentPool, encode_text
-from engine.embedded.train.parallel import DISTANCES, ParallelAttention, Placement, place, prefill, velocity
-from engine.embedded.train.schedule import Clock, MovingAverage, rank, share_gradients
+from engine.embedded.train.parallel import DISTANCES, ParallelAttention, Placement, place, prefill
+from engine.embedded.train.schedule import Clock, MovingAverage, own_way, rank, same_start, share_gradients
 from engine.embedded.train.shapes import DIT
 from engine.model.attention import KeyValue
 from engine.model.audio_encoder import AudioInjection
@@ -38,21 +38,23 @@ class Conditions:
     text: Sequence[KeyValue]
     audio: Sequence[AudioInjection]
     attention: ParallelAttention
+    pose: Tensor | None
 
 
 def build() -> DiT:
-    """A fresh model of the embedded size: gates, injections and the head start at nothing."""
+    """A fresh model of the embedded size, the same on every rank."""
+    same_start()
     model = DiT(DiTConfig.from_json(DIT))
-    with torch.no_grad():
-        model.head.head.weight.zero_()
-        model.head.head.bias.zero_()
-        model.trainable_cond_mask.weight.zero_()
-        for attention in model.audio_injector.injector:
-            attention.o.weight.zero_()  # type: ignore[union-attr, operator]
-        for parameter in model.cond_encoder.parameters():
-            parameter.zero_()
-    model.cond_encoder.weight.requires_grad_(False)
+    model.initialise()
+    own_way()
     return model
+
+
+def velocity(model: DiT, x: Tensor, sigma: Tensor, given: Conditions) -> Tensor:
+    """Velocity of clips x [B, C, F, h, w] at noise level `sigma` [B]."""
+    time = model.modulate(1000.0 * sigma[:, None])
+    v: Tensor = model(x, time, given.text, given.audio, given.attention, given.pose)
+    return v
 
 
 def conditions(model: DiT, encoder: UmT5Encoder, batch: LatentBatch, placement: Placement) -> Conditions:
@@ -61,7 +63,9 @@ def conditions(model: DiT, encoder: UmT5Encoder, batch: LatentBatch, placement: 
     audio = model.audio_injections(model.encode_audio(batch.features))
     kept = prefill(model, batch.reference, batch.motion, text, placement)
     blocks = batch.features.shape[-1] // 12
-    return Conditions(text, audio, ParallelAttention(kept, placement, blocks))
+    frames = batch.latents.shape[2]
+    pose = batch.reference.expand(-1, -1, frames, -1, -1) if model.config.reference_pose else None
+    return Conditions(text, audio, ParallelAttention(kept, placement, blocks), pose)
 
 
 def draw_placement(model: DiT, batch: LatentBatch, generator: torch.Generator) -> Placement:
@@ -80,7 +84,7 @@ def walk(model: DiT, conditions: Conditions, noise: Tensor, stop: int) -> Tensor
     x = noise
     for step in range(stop):
         level = torch.full((len(x),), float(levels[step]), device=x.device)
-        v = velocity(model, x, level, conditions.text, conditions.audio, conditions.attention)
+        v = velocity(model, x, level, conditions)
         x = x + (float(levels[step + 1]) - float(levels[step])) * v
     return x
 
@@ -89,7 +93,7 @@ def step_loss(
     model: DiT, conditions: Conditions, x: Tensor, sigma: Tensor, batch: LatentBatch
 ) -> tuple[Tensor, Tensor]:
     """Weighted error of the clean latents that the velocity at x points to, and the plain one."""
-    v = velocity(model, x, sigma, conditions.text, conditions.audio, conditions.attention)
+    v = velocity(model, x, sigma, conditions)
     level = sigma.view(-1, 1, 1, 1, 1)
     # v* leads from x to the truth; near sigma 0 the step is tiny, so is its weight.
     error = (v * level - (x - batch.latents)) / level.clamp(min=0.5)
@@ -97,8 +101,21 @@ def step_loss(
     return (square * batch.weight).mean(), square.detach().mean()
 
 
-def train(model: DiT, encoder: UmT5Encoder, pool: LatentPool, seconds: float, size: int, peak: float = 1.5e-3) -> DiT:
-    """Train for `seconds` with batches of `size` clips; returns the averaged weights."""
+def train(
+    model: DiT,
+    encoder: UmT5Encoder,
+    pool: LatentPool,
+    seconds: float,
+    size: int,
+    peak: float = 1.5e-3,
+    own_from: float = 0.35,
+    keep: Callable[[dict[str, Tensor]], None] | None = None,
+) -> DiT:
+    """Train for `seconds` with batches of `size` clips; returns the averaged weights.
+
+    From `own_from` of the budget on the share of the model's own path grows, to 80 % half a budget later. `keep` is
+    handed the averaged weights every 500 steps, for a machine that may be lost.
+    """
     device = pool.device
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, peak, betas=(0.9, 0.95), weight_decay=0.01, fused=device.type == "cuda")
@@ -107,7 +124,7 @@ def train(model: DiT, encoder: UmT5Encoder, pool: LatentPool, seconds: float, si
     choice = random.Random(0)  # the same on every rank: ranks take the same number of forwards
     for fraction in clock.ticks(optimiser):
         batch = pool.sample(size)
-        own_path = choice.random() < max(0.0, (fraction - 0.25) / 0.5)
+        own_path = choice.random() < min(0.8, max(0.0, (fraction - own_from) / 0.5))
         # No cache of cast weights: one made in `walk`, without gradient, would serve the step that needs it.
         with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
             loss, plain = loss_of(model, encoder, batch, generator, choice, own_path)
@@ -118,6 +135,8 @@ def train(model: DiT, encoder: UmT5Encoder, pool: LatentPool, seconds: float, si
         optimiser.step()
         average.update()
         pool.refresh(clock.steps)
+        if keep is not None and clock.steps % 500 == 499:
+            keep(average.state())
         clock.log(loss=loss.detach(), plain=plain, norm=norm, own=float(own_path))
     average.copy_to_source()
     return model

@@ -109,7 +109,7 @@ class LatentPool:
         while self._filled < min(count, self.capacity):
             self.add(self.chunk)
 
-    def refresh(self, step: int, every: int = 10) -> None:
+    def refresh(self, step: int, every: int = 40) -> None:
         """A chunk of new samples every `every` steps."""
         if step % every == 0:
             self.add(self.chunk)

@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from engine.embedded.corpus.speech import Tape
 from engine.embedded.train import adapters, autoencoder, decoder, denoiser, export, speech, text
@@ -68,7 +69,10 @@ class Stages:
     def run_autoencoder(self) -> None:
         bank = SpeechBank(Tape.load(self.chosen.tape), self.device)
         vae = autoencoder.train(ClipSource(bank, rank()), self.seconds, self.device)
-        self._save_vae(vae)
+        if rank() == 0:
+            decibels, energy = autoencoder.held_out_psnr(vae, ClipSource(bank, 7, held_out=True))
+            print(f"[autoencoder] held out {decibels:.2f} dB, edge energy {energy:.2f}", flush=True)
+            self._save_vae(vae)
 
     def run_denoiser(self) -> None:
         pool = self.pool(ClipSource(self.bank(), 100 + rank()))
@@ -77,7 +81,8 @@ class Stages:
         resume = self.state / "dit.safetensors"
         if resume.exists():
             model.load_state_dict(load_file(resume))
-        denoiser.train(model, self.encoder(), pool, self.seconds, self.chosen.batch, self.chosen.rate)
+        chosen, keep = self.chosen, self._keep if rank() == 0 else None
+        denoiser.train(model, self.encoder(), pool, self.seconds, chosen.batch, chosen.rate, chosen.own, keep)
         if rank() == 0:
             export.save_module(model, resume)
 
@@ -102,6 +107,11 @@ class Stages:
     def run_export(self) -> None:
         export.export(self.state, self.state / "weights", self.vae().cpu())
 
+    def _keep(self, weights: dict[str, Tensor]) -> None:
+        plain = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+        save_file(plain, self.state / "dit_kept.safetensors.tmp")
+        (self.state / "dit_kept.safetensors.tmp").replace(self.state / "dit_kept.safetensors")
+
     def _save_vae(self, vae: WanVae) -> None:
         export.save_module(vae, self.state / "vae.safetensors")
         statistics = {"mean": vae.mean.cpu(), "std": vae.std.cpu()}
@@ -120,6 +130,7 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=16384, help="clips held ready")
     parser.add_argument("--fill", type=int, default=2048, help="clips made before the first step")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate of the denoiser")
+    parser.add_argument("--own", type=float, default=0.35, help="share of the time after which the own path begins")
     parser.add_argument("--only", default="", help="train this adapter alone")
     chosen = parser.parse_args()
     device = _device()

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from engine.model.attention import KeyValue, attend
-from engine.model.audio_encoder import AudioInjection
 from engine.model.config import PATCH
 from engine.model.dit import DiT
 from engine.model.rope import (
@@ -115,15 +114,3 @@ class ParallelAttention:
         table = self.placement.condition[:, blocks]
         key = apply_rope(pair.key[:, None].expand(-1, table.shape[1], -1, -1, -1), table)
         return key, pair.value[:, None].expand_as(key)
-
-
-def velocity(
-    model: DiT,
-    x: Tensor,
-    sigma: Tensor,
-    text: Sequence[KeyValue],
-    audio: Sequence[AudioInjection],
-    attention: ParallelAttention,
-) -> Tensor:
-    """Velocity of clips x [B, C, 3 blocks, h, w] at noise level `sigma` [B]."""
-    return model(x, model.modulate(1000.0 * sigma[:, None]), text, audio, attention)  # type: ignore[no-any-return]

@@ -69,6 +69,16 @@ def world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def same_start() -> None:
+    """Every rank draws the same numbers from here: for building a model."""
+    torch.manual_seed(0)
+
+
+def own_way() -> None:
+    """Every rank draws its own numbers from here: for noise."""
+    torch.manual_seed(1000 + rank())
+
+
 def agreed(stop: bool) -> bool:
     """True on every rank as soon as one rank says so, so that no rank waits in a collective for ever."""
     if world() == 1:
@@ -105,6 +115,10 @@ class MovingAverage:
         self.updates += 1
         weight = 1.0 / min(self.horizon, 1.0 + self.updates / 8)
         torch._foreach_lerp_(self.mean, [p.detach() for p in self.source], weight)
+
+    def state(self) -> dict[str, Tensor]:
+        """The averaged parameters by name."""
+        return dict(zip(self.names, self.mean, strict=True))
 
     @torch.no_grad()
     def copy_to_source(self) -> None:

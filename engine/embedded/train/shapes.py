@@ -10,8 +10,8 @@ from typing import Any, Final
 
 SIZE: Final = 128
 LATENT_CHANNELS: Final = 32
-CLIP_BLOCKS: Final = 6
-"""Training clips: 6 blocks = 18 latents = 72 frames, so that the window of 4 blocks fills and slides."""
+CLIP_BLOCKS: Final = 5
+"""Training clips: 5 blocks = 15 latents = 60 frames, so that the window of 4 blocks fills and slides."""
 STILL_FRAMES: Final = 73
 TEXT_LENGTH: Final = 48
 
@@ -33,6 +33,7 @@ DIT: Final[dict[str, Any]] = {
     "num_audio_token": 4,
     "eps": 1e-6,
     "anchor_update": False,
+    "reference_pose": True,
 }
 
 VAE: Final[dict[str, Any]] = {

@@ -14,7 +14,7 @@ from engine.rollout import rollout
 BLOCKS = 6
 SMALL = DiTConfig(
     dim=32, ffn_dim=64, freq_dim=16, in_dim=4, out_dim=4, cond_dim=4, num_heads=2, num_layers=3, text_dim=8, text_len=5,
-    audio_dim=6, audio_layers=2, audio_inject_layers=(0, 2), anchor_update=False,
+    audio_dim=6, audio_layers=2, audio_inject_layers=(0, 2), anchor_update=False, reference_pose=True,
 )  # fmt: skip
 
 
@@ -50,6 +50,6 @@ def test_all_blocks_at_once_equal_the_rollout() -> None:
         placement = parallel.place(model, (16, 16), BLOCKS, torch.tensor([0]), distance)
         kept = parallel.prefill(model, reference, motion, text, placement)
         audio = model.audio_injections(model.encode_audio(features))
-        given = Conditions(text, audio, parallel.ParallelAttention(kept, placement, BLOCKS))
+        given = Conditions(text, audio, parallel.ParallelAttention(kept, placement, BLOCKS), condition.pose(3 * BLOCKS))
         actual = walk(model, given, noise, 4)
     torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
