@@ -31,6 +31,8 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class LoraSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Channels, and where the versions are."""
+
     default: Annotated[str, Meta(description=f"What a run uses when it names no LoRA. {_WHERE}")] = "latest"
     production: Annotated[str | None, Meta(description=f"What production uses. {_WHERE}")] = None
     staging: Annotated[str | None, Meta(description=f"What staging uses. {_WHERE}")] = None
@@ -38,6 +40,8 @@ class LoraSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class GenerateSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a run starts from."""
+
     prompt: Annotated[str, Meta(description="What the video shows.")] = "a person talking to the camera, smiling"
     image: Annotated[str | None, Meta(description="Portrait; null = the sample that ships with the product.")] = None
     audio: Annotated[str | None, Meta(description="Speech; null = the sample that ships with the product.")] = None
@@ -58,6 +62,8 @@ class GenerateSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class JobsSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where jobs lie and how they end."""
+
     folder: Annotated[str | None, Meta(description="Where jobs lie; null = the user's state folder.")] = None
     grace_s: Annotated[float, Meta(description="Seconds between asking a job to end and killing it.", gt=0)] = 15.0
 
@@ -77,6 +83,8 @@ class Config(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Source(StrEnum):
+    """Kinds of places that a value can come from, strongest first."""
+
     FLAG = "flag"
     ENVIRONMENT = "environment"
     FILE = "file"

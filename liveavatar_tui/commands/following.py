@@ -65,6 +65,7 @@ def progress_text(progress: Progress) -> str:
 
 
 def ended_well(job: Job) -> bool:
+    """Whether the video is there."""
     return job.state is State.DONE
 
 

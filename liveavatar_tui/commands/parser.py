@@ -29,6 +29,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=26, width=min(100, shutil.get_terminal_size().columns - 2))
 
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        """The first line, in the language in force."""
         super().add_usage(usage, actions, groups, _("Usage:") + " " if prefix is None else prefix)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:

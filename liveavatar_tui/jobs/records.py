@@ -42,14 +42,17 @@ Note = TypeVar("Note", Launch, CancelRequest, Exit)
 
 
 def launch_path(folder: JobFolder) -> Path:
+    """Where the starter says who it started."""
     return folder.root / "launch.json"
 
 
 def cancel_path(folder: JobFolder) -> Path:
+    """Where somebody says that it shall end."""
     return folder.root / "cancel.json"
 
 
 def exit_path(folder: JobFolder) -> Path:
+    """Where the parent says how it ended."""
     return folder.root / "exit.json"
 
 
@@ -71,14 +74,17 @@ def write_exit(folder: JobFolder, status: int) -> None:
 
 
 def read_launch(folder: JobFolder) -> Launch | None:
+    """Who was started; None where nobody said."""
     return _read(launch_path(folder), Launch)
 
 
 def read_cancel(folder: JobFolder) -> CancelRequest | None:
+    """Who asked for the end; None where nobody did."""
     return _read(cancel_path(folder), CancelRequest)
 
 
 def read_exit(folder: JobFolder) -> Exit | None:
+    """How it ended; None where no parent saw it."""
     return _read(exit_path(folder), Exit)
 
 

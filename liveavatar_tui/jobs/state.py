@@ -30,6 +30,7 @@ class State(StrEnum):
 
     @property
     def live(self) -> bool:
+        """Whether it may still become something else."""
         return self in (State.STARTING, State.RUNNING)
 
 

@@ -34,10 +34,12 @@ class Video:
 
     @property
     def frames(self) -> int:
+        """Length in frames."""
         return self.blocks * FRAMES_PER_BLOCK
 
     @property
     def seconds(self) -> float:
+        """Length at 25 frames a second."""
         return self.frames / FPS
 
 
