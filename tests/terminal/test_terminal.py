@@ -75,7 +75,7 @@ def test_an_idle_terminal_is_sent_nothing(world: Path) -> None:
         ready(terminal)
         for keys, sign in (
             ("", "PRODUCTION"),
-            ("2", "Before launch"),
+            ("2", "Ready"),
             ("\x1bOS", "1 running"),
             ("\r", "block 12 of 28"),
         ):
