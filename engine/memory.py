@@ -7,7 +7,7 @@ Imports no torch and opens no weights; knows no machine: what is free is `engine
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isqrt, prod
 from pathlib import Path
@@ -47,6 +47,8 @@ CARD_VAE: Final = (2.05, 2.6)
 """Cache and work of the decoder by frames x pixels x width x bytes: 1.28 and 1.62 GB at 12 x 704x384 x 96 x 2."""
 CPU_VAE: Final = (60 * MIB, 14.0)
 """The same on a processor, as fixed bytes and work: 157, 501, 854 MiB at 128, 256, 384 px square, width 24, patch 2."""
+PORTRAIT_CHECK: Final = 175 * MIB
+"""The embedded model holds a portrait against its renderer: 127 MiB, 174 where it draws the nearest avatar."""
 
 
 class Stage(StrEnum):
@@ -171,7 +173,10 @@ def mode_of(layout: CheckpointLayout, card: str | None, *, offload: bool) -> Mod
 def plan_run(layout: CheckpointLayout, height: int, width: int, steps: int, mode: Mode) -> MemoryPlan:
     """The plan of one run of a base model on disk; raises `Problem` where its sizes cannot be read."""
     config = DiTConfig.from_json(read_config(layout), path=layout.dit_config)
-    return plan_memory(config, count_parts(layout), height, width, steps, mode)
+    plan = plan_memory(config, count_parts(layout), height, width, steps, mode)
+    if not layout.embedded:
+        return plan
+    return replace(plan, terms=(*plan.terms, Term(N_("portrait check"), HOST, PORTRAIT_CHECK, LATER, exact=False)))
 
 
 def plan_memory(config: DiTConfig, parts: Parts, height: int, width: int, steps: int, mode: Mode) -> MemoryPlan:

@@ -139,4 +139,7 @@ def test_the_embedded_model_stays_on_the_host_and_others_take_the_card() -> None
     layout = find_layout(CHECKPOINT)
     assert mode_of(layout, "cuda:0", offload=True) == Mode("cuda:0", 2, offload=True)
     assert mode_of(layout, None, offload=True) == Mode(HOST, 4, offload=True)
-    assert mode_of(dataclasses.replace(layout, embedded=True), "cuda:0", offload=False).device == HOST
+    embedded = dataclasses.replace(layout, embedded=True)
+    assert mode_of(embedded, "cuda:0", offload=False).device == HOST
+    plan = plan_run(embedded, 128, 128, 4, Mode(HOST, 4, offload=False))
+    assert "portrait check" in {term.name for term in plan.at(HOST, Stage.GENERATING)}
