@@ -229,7 +229,7 @@ def _last_word(stage: Stage, event: Failed | Cancelled) -> None:
 
 
 if __name__ == "__main__":
-    # Without the interpreter's own clean-up: it takes 0.3 s with torch loaded, and everything is on the disk.
+    # Without the interpreter's clean-up: with torch loaded it takes a quarter of a second, a busy host a whole one.
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()

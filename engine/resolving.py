@@ -23,7 +23,6 @@ from lora_repository.i18n import _
 from lora_repository.proof import Proof, prove
 
 MOST_STEPS = 50
-SMALLEST_AREA = SIDE_STEP * SIDE_STEP
 EMBEDDED_SIDE = 128
 """Pixels of the embedded model's square picture: the only size that it was trained on."""
 
@@ -70,17 +69,21 @@ def check_values(spec: RunSpec) -> None:
     except ValueError:
         area = 0
     steps = _("a whole number from 1 to {most}").format(most=MOST_STEPS)
-    _require(area >= SMALLEST_AREA, "size", spec.size, _("WIDTH*HEIGHT, at least 64*64"), "704*384")
+    side = EMBEDDED_SIDE if spec.ckpt_dir == EMBEDDED else SIDE_STEP
+    least = _("WIDTH*HEIGHT, at least {side}*{side}").format(side=side)
+    _require(area >= side * side, "size", spec.size, least, "704*384")
     _require(spec.num_clip is None or spec.num_clip > 0, "num_clip", spec.num_clip, _("a number above 0"), 4)
     _require(1 <= spec.sample_steps <= MOST_STEPS, "sample_steps", spec.sample_steps, steps, 4)
     _require(spec.threads is None or spec.threads > 0, "threads", spec.threads, _("a number above 0"), 2)
+    drawn = spec.ckpt_dir == EMBEDDED or not spec.avatarise
+    _require(drawn, "avatarise", spec.ckpt_dir, _("the embedded model"), f"--ckpt_dir {EMBEDDED}")
 
 
-def video_size(resolved: Resolved) -> tuple[int, int]:
+def video_size(spec: RunSpec, portrait: Portrait) -> tuple[int, int]:
     """Height and width of the video: within the area asked for, in the picture's shape; the embedded model has one."""
-    if resolved.layout.embedded:
+    if spec.ckpt_dir == EMBEDDED:
         return EMBEDDED_SIDE, EMBEDDED_SIDE
-    return size_for(resolved.portrait.height, resolved.portrait.width, resolved.spec.area())
+    return size_for(portrait.height, portrait.width, spec.area())
 
 
 def base_tables(layout: CheckpointLayout) -> tuple[BaseTable, BaseTable]:

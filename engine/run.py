@@ -164,7 +164,7 @@ def _inputs(job: Job, models: Models) -> Inputs:
     from engine.generate import Inputs, upstream_blocks
 
     spec, portrait, speech = job.spec, job.resolved.portrait, job.resolved.speech
-    height, width = video_size(job.resolved)
+    height, width = video_size(spec, portrait)
     blocks = blocks_for(speech.seconds, spec.num_clip)
     if spec.parity:
         blocks = upstream_blocks(models, speech.path, spec.num_clip)

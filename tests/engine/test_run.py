@@ -124,16 +124,16 @@ def test_a_word_to_stop_ends_the_run_at_the_next_block(tmp_path: Path, short: Ru
 
 def test_the_embedded_model_refuses_what_it_cannot_drive(tmp_path: Path) -> None:
     job = job_of(spec(), tmp_path)
-    height, width = video_size(job.resolved)
-    assert (height, width) == (128, 128)
+    assert video_size(changed(job.spec, ckpt_dir="embedded"), job.resolved.portrait) == (128, 128)
     with pytest.raises(Problem) as caught:
-        drivable(job, PORTRAIT, height, width)
+        drivable(job, PORTRAIT, 128, 128)
     assert caught.value.finding.code == "RUN022" and "--avatarise" in caught.value.finding.fix
 
 
 def test_a_photograph_becomes_the_nearest_avatar_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.embedded.portrait._FIT_STEPS", 2)  # the fit is tested where it is written
-    job = job_of(spec(avatarise=True), tmp_path)
+    job = job_of(spec(), tmp_path)
+    job = replace(job, resolved=replace(job.resolved, spec=changed(job.spec, avatarise=True)))
     drawn = drivable(job, PORTRAIT, 128, 128)
     assert drawn == tmp_path / "portrait.png" and drawn.stat().st_size > 1000
 

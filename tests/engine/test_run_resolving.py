@@ -48,6 +48,8 @@ def test_a_good_run_resolves_without_torch(tmp_path: Path) -> None:
         ({"sample_steps": 0}, "--sample_steps"),
         ({"sample_steps": 51}, "--sample_steps"),
         ({"threads": 0}, "--threads"),
+        ({"avatarise": True}, "--avatarise"),
+        ({"size": "96*96", "ckpt_dir": "embedded"}, "--size"),
     ],
 )
 def test_a_value_that_no_run_can_have_is_misuse(changes: dict[str, object], flag: str) -> None:
