@@ -148,7 +148,8 @@ def test_the_frame_is_drawn_in_half_blocks(world: Path) -> None:
     with app(world, size=(120, 40)) as terminal:
         ready(terminal)
         terminal.send("3\r")
-        terminal.wait(lambda: terminal.text().count("▀") > 200)
+        terminal.wait(lambda: terminal.text().count("▀") > 600)
+        terminal.wait_quiet(0.8)
         sent = len(terminal.raw)
         folder = world / "jobs/20260314-092600-aaaaaa"
         draw_frame(folder / "preview.jpg", mouth=30)
