@@ -9,8 +9,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import httpx
-
 from lora_repository.codes import FETCH_FAILED, FETCH_REFUSED, HASH_WRONG, NOT_FETCHED, OFFLINE
 from lora_repository.finding import Problem, problem
 from lora_repository.folder import CONTRACT_NAMES, UPSTREAM_NAME
@@ -34,7 +32,7 @@ def fetch_hub(reference: str) -> Path:
     """
     # The client takes a tenth of a second to import, and reads HF_* at that moment.
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     match = HUB_ID.fullmatch(reference)
     if match is None:
@@ -44,12 +42,15 @@ def fetch_hub(reference: str) -> Path:
         info = HfApi().model_info(name, revision=revision, files_metadata=True)
         wanted = [entry for entry in info.siblings or [] if entry.rfilename in WANTED]
         _require_room(wanted)
-        folder = Path(snapshot_download(name, revision=revision or info.sha, allow_patterns=list(WANTED)))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(WANTED)))
     except OfflineModeIsEnabled:
         raise _offline(reference) from None
     except HfHubHTTPError as error:
         raise _refused(reference, _status(error)) from None
-    except (httpx.HTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (TypeError, KeyError, ValueError):
+        # A mirror named by HF_ENDPOINT may answer with other JSON, or with a login page.
+        raise _refused(reference, _("the answer is not the hub's; look at HF_ENDPOINT")) from None
+    except _transport_errors(HfHubHTTPError) as error:
         raise _broke_off(reference, error) from None
     _require_hashes(folder, wanted)
     found = find_hub_copy(f"{name}@{folder.name}")
@@ -57,6 +58,11 @@ def fetch_hub(reference: str) -> Path:
         message = _("{name} holds neither dmd_lora.safetensors nor liveavatar.safetensors.").format(name=shown(name))
         raise problem(NOT_FETCHED, message, _("Name another repository or revision."), path=shown(folder))
     return found.absolute()
+
+
+def _transport_errors(kind: type[Exception]) -> tuple[type[Exception], ...]:
+    """What the client lets through of its HTTP library; `kind` derives from it, whichever library this version uses."""
+    return tuple(base for base in kind.__bases__ if issubclass(base, Exception))
 
 
 def _status(error: Exception) -> str:
