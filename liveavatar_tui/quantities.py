@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from pathlib import Path
 
 
 def bytes_text(count: int) -> str:
@@ -31,3 +32,9 @@ def moment_text(seconds: float) -> str:
 def day_text(moment: datetime | None) -> str:
     """A day."""
     return f"{moment:%Y-%m-%d}" if moment else ""
+
+
+def path_text(path: Path) -> str:
+    """A path with the home folder written `~`: shorter, and a shell still understands it."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path != home and path.is_relative_to(home) else str(path)

@@ -9,7 +9,7 @@ from textual.content import Content
 from engine.protocol import AdapterLoaded, Finished, Memory, Phase
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.state import State
-from liveavatar_tui.quantities import bytes_text, span_text
+from liveavatar_tui.quantities import bytes_text, path_text, span_text
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.findings import describe
 from liveavatar_tui.widgets.meter import Mark, Step
@@ -88,6 +88,8 @@ def steps(job: Job, last: Phase) -> list[Step]:
 def progress(job: Job) -> str:
     """What stands beside the bar."""
     told = job.story.progress
+    if job.state is State.DONE:
+        return "100%"
     if told is None:
         return _(PHASE_WORDS[job.story.phase]) if job.state.live else ""
     share = job.fraction or 0.0
@@ -162,7 +164,7 @@ def _finished(job: Job, end: Finished) -> list[Paragraph]:
     speed = _("{made} in {time}, {fps:.1f} frames/s, the first after {first:.1f} s").format(
         made=made, time=span_text(end.seconds), fps=end.fps, first=end.first_frame_s
     )
-    path = Content.styled(safe_text(str(job.folder.output)), "bold")
+    path = Content.styled(safe_text(path_text(job.folder.output)), "bold")
     return [
         paragraph(path, Content.styled("✓ ", "bold $text-success")),
         paragraph(Content.styled(speed, "$muted"), "  "),

@@ -5,9 +5,10 @@ Reading, proving and switching happen in worker threads; the screen holds what t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from liveavatar_tui.folder_watch import FolderWatch
 
 
+_TELL_S: Final = 0.2  # a repository of a thousand versions redraws its table at most so often while it is proved
+
+
 class FolderChanged(Message):
     """Something under the repository's folder changed."""
 
@@ -48,10 +52,9 @@ class Listed(Message):
 
 @dataclass
 class Proved(Message):
-    """One version was proved."""
+    """Some versions were proved."""
 
-    name: str
-    proof: Proof
+    proofs: dict[str, Proof]
 
 
 @dataclass
@@ -119,10 +122,16 @@ class RepositoryScreen(Place[None]):
         worker = get_current_worker()
         listing = self._catalogue.read()
         self.post_message(Listed(listing))
+        proofs: dict[str, Proof] = {}
+        told = time.monotonic()
         for row in listing.rows:
             if worker.is_cancelled:
                 return
-            self.post_message(Proved(row.name, self._catalogue.prove(row)))
+            proofs[row.name] = self._catalogue.prove(row)
+            if time.monotonic() - told > _TELL_S:
+                self.post_message(Proved(proofs))
+                proofs, told = {}, time.monotonic()
+        self.post_message(Proved(proofs))
 
     @on(FolderChanged)
     def _read_again(self) -> None:
@@ -139,8 +148,12 @@ class RepositoryScreen(Place[None]):
 
     @on(Proved)
     def _show_proof(self, message: Proved) -> None:
-        self._proofs[message.name] = message.proof
-        self._draw()
+        self._proofs |= message.proofs
+        known = {row.name for row in self._listing.rows}
+        table = self.query_one(VersionTable)
+        table.add_proofs({name: proof for name, proof in message.proofs.items() if name in known})
+        if table.selected() in message.proofs:
+            self._show_details()
 
     @on(Hashed)
     def _show_hashes(self, message: Hashed) -> None:
@@ -192,7 +205,7 @@ class RepositoryScreen(Place[None]):
     def _check(self, row: VersionRow) -> None:
         from lora_repository.hashes import sha256_of
 
-        self.post_message(Proved(row.name, self._catalogue.prove(row, again=True)))
+        self.post_message(Proved({row.name: self._catalogue.prove(row, again=True)}))
         try:
             hashes = {fact.name: sha256_of(row.path / fact.name) for fact in row.files}
         except Problem as problem:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from textual.content import Content
 
 from liveavatar_tui.catalogue import Listing, VersionRow
-from liveavatar_tui.quantities import bytes_text
+from liveavatar_tui.quantities import bytes_text, path_text
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.findings import describe, verdict, worst
 from liveavatar_tui.widgets.paragraphs import Paragraph, paragraph, spaced
@@ -21,7 +21,7 @@ def details(row: VersionRow, proof: Proof | None, hashes: Mapping[str, str]) -> 
     """Everything about one version; `hashes` (file name to SHA-256) may be empty."""
     parts = [_part(part) for part in proof.parts] if proof is not None else []
     found = describe(proof.findings) if proof is not None else []
-    return spaced([[_verdict(proof)], found, *parts, _files(row, hashes), [_muted(str(row.path))]])
+    return spaced([[_verdict(proof)], found, *parts, _files(row, hashes), [_muted(path_text(row.path))]])
 
 
 def nothing() -> list[Paragraph]:
@@ -40,7 +40,7 @@ def with_repository(told: list[Paragraph], listing: Listing) -> list[Paragraph]:
 
 def place(listing: Listing) -> Content:
     """Where the repository lies, and how much is wrong with it."""
-    where = Content(safe_text(str(listing.root)))
+    where = Content(safe_text(path_text(listing.root)))
     severity = worst(listing.findings)
     if severity in (None, Severity.INFO):
         return where

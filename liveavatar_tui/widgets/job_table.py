@@ -36,7 +36,7 @@ class JobTable(ListTable):
     """Rows are keyed by the job's id."""
 
     flexible = "prompt"
-    most: ClassVar[Mapping[str, int]] = {"version": 26}
+    most: ClassVar[Mapping[str, int]] = {"version": 22}
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"jobs--{name}" for name in ("live", "done", "bad", "muted")}
     DEFAULT_CSS = """

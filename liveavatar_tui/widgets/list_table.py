@@ -6,7 +6,7 @@ Knows nothing of what the rows are about.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rich.text import Text
 from textual.binding import BindingType
@@ -15,6 +15,7 @@ from textual.widgets import DataTable
 from liveavatar_tui import keymap
 from liveavatar_tui.safe_text import safe_text
 
+_NARROWEST: Final = 12
 Row = tuple[str, Mapping[str, Text]]
 """The key of a row, and its cell for each column."""
 
@@ -22,12 +23,12 @@ Row = tuple[str, Mapping[str, Text]]
 class ListTable(DataTable[Text]):
     """Mutable: `show` replaces the rows and keeps the selected one selected, wherever it has moved to.
 
-    Columns are as wide as their text; `flexible` names the one that takes what is left, `least` its smallest width,
-    `most` the largest width of others.
+    Columns are as wide as their text; `flexible` names the one that takes what is left, `least` are the smallest
+    widths (of cells that fill up later), `most` the largest.
     """
 
     flexible: ClassVar[str] = ""
-    least: ClassVar[int] = 12
+    least: ClassVar[Mapping[str, int]] = {}
     most: ClassVar[Mapping[str, int]] = {}
 
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.LISTS)
@@ -56,15 +57,26 @@ class ListTable(DataTable[Text]):
     def _fit(self, headings: Mapping[str, Text], rows: Sequence[Row]) -> dict[str, int]:
         widths = {}
         for name, heading in headings.items():
-            widest = max([heading.cell_len, *(cells[name].cell_len for _key, cells in rows)])
+            widest = max([heading.cell_len, self.least.get(name, 0), *(cells[name].cell_len for _key, cells in rows)])
             widths[name] = min(widest, self.most.get(name, widest))
         others = sum(width for name, width in widths.items() if name != self.flexible)
         left = self.size.width - others - 2 * self.cell_padding * len(widths)
-        return widths | {self.flexible: max(self.least, left)}
+        return widths | {self.flexible: max(self.least.get(self.flexible, _NARROWEST), left)}
+
+    def change(self, rows: Sequence[Row]) -> bool:
+        """Draw the cells of these rows again, which are shown already; False when one is too wide for its column."""
+        fits = all(
+            name == self.flexible or text.cell_len <= min(self._widths[name], self.most.get(name, text.cell_len))
+            for _key, cells in rows
+            for name, text in cells.items()
+        )
+        if fits:
+            self._update_cells(rows)
+        return fits
 
     def _update_cells(self, rows: Sequence[Row]) -> None:
-        for at, (key, cells) in enumerate(rows):
-            for old, column in zip(self.get_row_at(at), self.ordered_columns, strict=True):
+        for key, cells in rows:
+            for old, column in zip(self.get_row(key), self.ordered_columns, strict=True):
                 new = cells[column.key.value or ""]
                 if old != new or old.spans != new.spans:
                     self.update_cell(key, column.key, new)

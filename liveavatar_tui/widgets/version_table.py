@@ -39,6 +39,7 @@ class VersionTable(ListTable):
     """Rows are keyed by the version's folder name."""
 
     flexible = "version"
+    least: ClassVar[Mapping[str, int]] = {"rank": 5, "strength": 8, "proof": 9}
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"versions--{name}" for name in ("ok", "warning", "error", "latest", "production", "staging", "muted")
@@ -64,6 +65,13 @@ class VersionTable(ListTable):
         """Draw these versions; one without a proof is being checked."""
         self._rows, self._proofs = tuple(rows), dict(proofs)
         self._draw()
+
+    def add_proofs(self, proofs: Mapping[str, Proof]) -> None:
+        """Draw what is new about these versions, and nothing of the others."""
+        self._proofs |= proofs
+        rows = [row for row in self._rows if row.name in proofs]
+        if not self.change([(row.name, {name: self._cell(name, row) for name in self._widths}) for row in rows]):
+            self._draw()
 
     def on_resize(self, event: events.Resize) -> None:
         self._draw()

@@ -90,7 +90,9 @@ def test_an_idle_terminal_is_sent_nothing(world: Path) -> None:
 def test_no_escape_of_a_name_or_a_log_reaches_the_terminal(world: Path) -> None:
     with app(world, size=(120, 40)) as terminal:
         ready(terminal)
-        terminal.send("3\r")
+        terminal.send("3")
+        terminal.wait_for("1 running")
+        terminal.send("\r")
         terminal.wait_for("log")
         terminal.wait_quiet(0.5)
         assert b"\x1b]0;pwned" not in terminal.raw and b"\xc2\x9b31m" not in terminal.raw
@@ -147,7 +149,9 @@ def test_a_terminal_that_can_show_nothing_is_refused_in_words(world: Path, term:
 def test_the_frame_is_drawn_in_half_blocks(world: Path) -> None:
     with app(world, size=(120, 40)) as terminal:
         ready(terminal)
-        terminal.send("3\r")
+        terminal.send("3")
+        terminal.wait_for("1 running")
+        terminal.send("\r")
         terminal.wait(lambda: terminal.text().count("▀") > 600)
         terminal.wait_quiet(0.8)
         sent = len(terminal.raw)
