@@ -42,7 +42,7 @@ def replace_scalar(text: str, keys: Keys, new: str, path: Path) -> str:
     elif value is None:
         edited = _with_key(text, section, keys, written, path)
     else:
-        edited = _with_value(text, section, value, keys, written, path)
+        edited = _with_value(text, value, keys, written, path)
     _prove(text, edited, keys, new, path)
     return edited
 
@@ -72,10 +72,9 @@ def _with_key(text: str, section: yaml.Node, keys: Keys, written: str, path: Pat
     return f"{text[:at]}{' ' * first.column}{keys[1]}: {written}\n{text[at:]}"
 
 
-def _with_value(text: str, section: yaml.Node, value: yaml.Node, keys: Keys, written: str, path: Path) -> str:
-    key = next(k for k, v in section.value if v is value)
+def _with_value(text: str, value: yaml.Node, keys: Keys, written: str, path: Path) -> str:
     start, end = value.start_mark.index, value.end_mark.index
-    if not isinstance(value, yaml.ScalarNode) or value.style in ("|", ">") or start < key.end_mark.index:
+    if not isinstance(value, yaml.ScalarNode) or value.style in ("|", ">"):
         raise _refused(path, keys, _("it is not one plain value"))
     # `key:` without a value is an empty scalar right behind the colon.
     space = " " if start == end and text[start - 1 : start] == ":" else ""

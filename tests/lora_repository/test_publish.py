@@ -77,6 +77,14 @@ def test_what_would_not_load_is_not_published(repository, source):
     assert names(repository) == []
 
 
+def test_a_source_that_changes_meanwhile_is_not_published(repository, source):
+    def spoil(_count: int) -> None:
+        (source / "config.json").write_text("{}")
+
+    refused("LORA051", repository.publish, source, progress=spoil)
+    assert names(repository) == []
+
+
 def test_a_number_is_given_once(repository, source):
     repository.publish(source, "v1.0_a")
     refused("LORA052", repository.publish, source, "v1.0_a")

@@ -1,0 +1,133 @@
+"""Kill -9 at every system call by which a switch, a rollback, a publication or a removal changes anything.
+
+    python benchmarks/repository_crash.py
+
+Uses strace's injection: run after run, the n-th call of each kind delivers SIGKILL. After each the
+repository must be in the old state or the new one, and the next operator must find link and history in agreement.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "lora_repository"))
+from adapter_files import write_version
+
+from lora_repository.proof import Proof
+from lora_repository.repository import LoraRepository
+
+ROOT = Path(__file__).parents[1]
+CHANGING = (
+    "write,pwrite64,writev,sendfile,copy_file_range,fsync,fdatasync,rename,renameat,renameat2,symlink,symlinkat,"
+    "unlink,unlinkat,rmdir,mkdir,mkdirat,link,linkat,ftruncate,truncate,flock,fchmod,chmod,fchmodat,ioctl,openat"
+)
+ACT = """
+import sys
+from pathlib import Path
+from lora_repository.proof import Proof
+from lora_repository.repository import LoraRepository
+root = Path(sys.argv[1])
+held = LoraRepository(root, lambda path: Proof(path, "any", (), ()))
+act = {
+    "switch": lambda: held.activate("v1.1_b"),
+    "rollback": held.rollback,
+    "publish": lambda: held.publish(root / "v1.0_a", "v2.0_x"),
+    "remove": lambda: held.remove("v1.2_c"),
+}[sys.argv[2]]
+(root / "begin").mkdir()
+act()
+"""
+NAMES = ("v1.0_a", "v1.1_b", "v1.2_c")
+
+
+def held(root: Path) -> LoraRepository:
+    return LoraRepository(root, lambda path: Proof(path, "any", (), ()))
+
+
+def fresh(root: Path, action: str) -> None:
+    for name in NAMES:
+        write_version(root / name, t5=False)
+    held(root).activate(NAMES[0])
+    if action == "rollback":
+        held(root).activate(NAMES[1])
+
+
+def strace(root: Path, action: str, *options: str) -> int:
+    words = ["strace", "-f", "-qq", *options, sys.executable, "-B", "-c", ACT, str(root), action]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(root.parent / "cache")}
+    return subprocess.run(words, env=environment, capture_output=True, check=False).returncode
+
+
+def calls(folder: Path, action: str) -> list[tuple[str, int]]:
+    """(name, number among its kind) of every changing call after the action begins."""
+    root = folder / "count"
+    fresh(root, action)
+    log = folder / "trace"
+    assert strace(root, action, "-o", str(log), "-e", "trace=" + CHANGING) == 0
+    seen: Counter[str] = Counter()
+    found = []
+    begun = False
+    for line in log.read_text(errors="replace").splitlines():
+        match = re.match(r"\d+\s+(\w+)\((.*)", line)
+        if match is None:
+            continue
+        seen[match[1]] += 1
+        if begun and (match[1] != "openat" or "O_CREAT" in match[2]):
+            found.append((match[1], seen[match[1]]))
+        begun = begun or "/begin" in match[2]
+    return found
+
+
+def judge(root: Path, action: str) -> None:
+    repository = held(root)
+    (root / "begin").rmdir()
+    names = {str(version.name) for version in repository.versions()}
+    current = repository.latest()
+    assert current is not None
+    assert str(current.name) in {"switch": NAMES[:2], "rollback": NAMES[:2]}.get(action, NAMES[:1])
+    if action == "publish":
+        assert names in ({*NAMES}, {*NAMES, "v2.0_x"})
+        for version in repository.versions():
+            assert repository.changed(version) is None
+    if action == "remove":
+        assert names | {entry.name for entry in repository.removed()} == {*NAMES}
+    repository.activate(NAMES[2] if NAMES[2] in names else NAMES[1])
+    history = repository.history()
+    assert [entry.number for entry in history] == list(range(1, len(history) + 1))
+    assert all(one.after == two.before for one, two in pairwise(history))
+    assert not repository.findings(), repository.findings()
+
+
+def main() -> None:
+    for action in ("switch", "rollback", "publish", "remove"):
+        with tempfile.TemporaryDirectory() as folder:
+            points = calls(Path(folder), action)
+            killed = 0
+            for number, (name, when) in enumerate(points):
+                root = Path(folder) / str(number)
+                fresh(root, action)
+                status = strace(
+                    root,
+                    action,
+                    "-e",
+                    f"trace={name}",
+                    "-e",
+                    f"inject={name}:signal=KILL:when={when}",
+                    "-o",
+                    "/dev/null",
+                )
+                killed += status != 0
+                judge(root, action)
+            kinds = ", ".join(f"{n} {name}" for name, n in Counter(name for name, _ in points).items())
+            print(f"{action}: {killed} kills at {len(points)} calls ({kinds}): always the old state or the new")
+
+
+if __name__ == "__main__":
+    main()
