@@ -12,6 +12,7 @@ import pytest
 import torch
 from msgspec.structs import replace as changed
 
+from engine.embedded.portrait_reader import WEIGHTS
 from engine.job_folder import JobFolder, Journal, read_journal
 from engine.protocol import AdapterLoaded, AnyEvent, Finished, Phase, PhaseChanged, Plan, Preview, Progress, Warned
 from engine.resolving import resolve, video_size
@@ -122,6 +123,10 @@ def test_a_word_to_stop_ends_the_run_at_the_next_block(tmp_path: Path, short: Ru
     assert {path.name for path in job.root.iterdir()} == {"events.jsonl", "first.jpg", "preview.jpg"}
 
 
+needs_reader = pytest.mark.skipif(not WEIGHTS.is_file(), reason="the portrait reader's weights are not installed")
+
+
+@needs_reader
 def test_the_embedded_model_refuses_what_it_cannot_drive(tmp_path: Path) -> None:
     job = job_of(spec(), tmp_path)
     assert video_size(changed(job.spec, ckpt_dir="embedded"), job.resolved.portrait) == (128, 128)
@@ -130,6 +135,7 @@ def test_the_embedded_model_refuses_what_it_cannot_drive(tmp_path: Path) -> None
     assert caught.value.finding.code == "RUN022" and "--avatarise" in caught.value.finding.fix
 
 
+@needs_reader
 def test_a_photograph_becomes_the_nearest_avatar_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.embedded.portrait._FIT_STEPS", 2)  # the fit is tested where it is written
     job = job_of(spec(), tmp_path)
