@@ -21,6 +21,7 @@ from lora_repository.place import explain
 from lora_repository.wording import command, shown
 
 HISTORY_NAME: Final = "generations.jsonl"
+_TAIL: Final = 1 << 16
 
 
 class Generation(
@@ -83,6 +84,23 @@ def read_history(folder: Path) -> Past:
     return Past(tuple(generations), tuple(_damaged(path, damaged)))
 
 
+def ends_with(folder: Path, number: int) -> bool:
+    """Whether generation `number` is among the newest, the last 64 KB of the file: so far back a crash can not lie."""
+    try:
+        with (folder / HISTORY_NAME).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return False
+    for line in lines:
+        try:
+            if _decoder.decode(line).number == number:
+                return True
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    return False
+
+
 def _damaged(path: Path, lines: list[int]) -> list[Finding]:
     if not lines:
         return []
@@ -101,11 +119,6 @@ def record(folder: Path, generation: Generation) -> None:
 def encode(generation: Generation) -> bytes:
     """One line of JSON, without its newline."""
     return _encoder.encode(generation)
-
-
-def decode(data: bytes) -> Generation:
-    """The generation in `data`; raises msgspec.DecodeError."""
-    return _decoder.decode(data)
 
 
 def new_generation(

@@ -20,6 +20,9 @@ from lora_repository.i18n import _
 from lora_repository.place import is_file
 from lora_repository.wording import command, shown
 
+STATE_FOLDER: Final = ".liveavatar"
+"""Inside the repository: history, lock, records of publications; nothing of a version."""
+
 PUBLISHED: Final = "published"
 
 

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from lora_repository.codes import (
     LATEST_NOT_A_LINK,
@@ -27,14 +26,11 @@ from lora_repository.pointers import LATEST, LinkPointer, Pointer
 from lora_repository.policy import LENIENT, Policy
 from lora_repository.proof import Proof
 from lora_repository.publish import publish
-from lora_repository.published import Published, change_since_publication, hashes_of, read_published
+from lora_repository.published import STATE_FOLDER, Published, change_since_publication, hashes_of, read_published
 from lora_repository.switch import Switch
 from lora_repository.trash import Trashed, remove, restore, trashed
 from lora_repository.version_name import VersionName, match_version_name, parse_version_name, propose_name
 from lora_repository.wording import command, shown, some_of
-
-STATE_FOLDER: Final = ".liveavatar"
-"""Inside the repository: history, lock and caches; nothing of a version."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from lora_repository.codes import (
 )
 from lora_repository.files import write_whole
 from lora_repository.finding import Problem, problem
-from lora_repository.history import Generation, Past, new_generation, read_history, record
+from lora_repository.history import Generation, Past, ends_with, new_generation, read_history, record
 from lora_repository.i18n import _
 from lora_repository.pointers import Pointer, pointer_at
 from lora_repository.policy import LENIENT, Policy
@@ -135,8 +135,7 @@ class Switch:
             return
         made = note.generation
         pointer = pointer_at(self._root, self._state, made.channel, Path(note.place) if note.place else None)
-        known = {generation.number for generation in read_history(self._state).generations}
-        if pointer.current() == made.after and made.number not in known:
+        if pointer.current() == made.after and not ends_with(self._state, made.number):
             record(self._state, made)
         # Not made durable: a note that comes back after a loss of power is settled again, to the same end.
         path.unlink()

@@ -5,12 +5,12 @@ import os
 import shutil
 import struct
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from adapter_files import CONFIG, DIT, T5, adapter_shapes, header_of, write_adapter, write_document, write_version
+from misfortune import as_an_ordinary_user
 
 from lora_repository.proof import prove
 
@@ -238,36 +238,6 @@ def test_innocent_company_raises_no_alarm(tmp_path):
     for mode in (0o444, 0o600, 0o640, 0o644):
         (version / DMD).chmod(mode)
         assert not prove(version, DIT, T5).findings
-
-
-def as_an_ordinary_user(prove_it: Callable[[], str]) -> str:
-    """The answer of `prove_it` in a child that is nobody: root may read everything, and would see no fault."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        answer = "crashed"
-        try:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(65534)
-                os.setuid(65534)
-            answer = prove_it()
-        finally:
-            os.write(writing, answer.encode())
-            os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    answer = os.read(reading, 65536).decode()
-    os.close(reading)
-    return answer
-
-
-@pytest.fixture
-def open_version():
-    """A version where every user may look: pytest's own folders are closed to others."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield write_version(Path(folder) / "v1.0_demo")
 
 
 @pytest.mark.parametrize(

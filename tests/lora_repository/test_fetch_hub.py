@@ -86,6 +86,7 @@ def test_bytes_that_are_not_what_the_hub_says(hub, tmp_path):
     hub.stated["liveavatar.safetensors"] = "0" * 64
     assert fetch(hub, tmp_path)["code"] == "LORA067"
     assert not list((tmp_path / "hf").rglob("*.safetensors"))
+    assert not list((tmp_path / "hf").rglob("blobs/*"))
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
