@@ -72,9 +72,7 @@ def operators_against_each_other(root: Path, turns: int) -> None:
     gaps = sum(two.number != one.number + 1 for one, two in pairwise(history))
     breaks = sum(two.before != one.after for one, two in pairwise(history))
     agrees = history[-1].after == str((root / "latest").readlink())
-    print(
-        f"2 operators, {turns} switches each in {seconds:.1f} s: {len(history)} generations, {gaps} gaps, {breaks} breaks"
-    )
+    print(f"2 x {turns} switches in {seconds:.1f} s: {len(history)} generations, {gaps} gaps, {breaks} breaks")
     print(f"history and latest {'agree' if agrees else 'DISAGREE'}")
 
 

@@ -18,6 +18,8 @@ from lora_repository.i18n import _
 from lora_repository.wording import command, shown
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@-]*")
+# ValueError: a date such as 2025-13-45. RecursionError: a thousand brackets.
+_UNREADABLE: Final = (yaml.YAMLError, ValueError, RecursionError)
 Keys = tuple[str, str]
 
 
@@ -50,8 +52,8 @@ def replace_scalar(text: str, keys: Keys, new: str, path: Path) -> str:
 def _section(text: str, name: str, path: Path) -> yaml.Node | None:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise _refused(path, (name, ""), str(error).splitlines()[0]) from None
+    except _UNREADABLE as error:
+        raise _refused(path, (name, ""), str(error).partition("\n")[0]) from None
     if root is not None and not isinstance(root, yaml.MappingNode):
         raise _refused(path, (name, ""), _("it is not a list of keys and values"))
     return _value_of(root, name)
@@ -85,10 +87,11 @@ def _prove(text: str, edited: str, keys: Keys, new: str, path: Path) -> None:
     """Read both as YAML does: nothing but the one value may differ."""
     try:
         before, after = yaml.safe_load(text) or {}, yaml.safe_load(edited)
-    except yaml.YAMLError:
+    except _UNREADABLE:
         raise _refused(path, keys, _("it is not one plain value")) from None
-    expected = before | {keys[0]: (before.get(keys[0]) or {}) | {keys[1]: new}}
-    if after != expected:
+    section = before.get(keys[0]) or {}
+    # Of a key that is there twice, loading takes the last and editing the first.
+    if not isinstance(section, dict) or after != before | {keys[0]: section | {keys[1]: new}}:
         raise _refused(path, keys, _("other values would change with it"))
 
 

@@ -138,7 +138,9 @@ def test_a_linked_config_stays_linked(root):
 @pytest.mark.parametrize(
     "text",
     [
-        "lora: [1]", "lora: {default: x}", "lora: 3", "- lora", "lora: {", "lora:\n\t- x", "lora:\n  production: [a]",
+        "lora: [1]", "lora: {default: x}", "lora: 3", "- lora", "lora: {",
+        "lora: {}\nlora: x", "lora:\n  a: " + "[" * 3000, "lora:\n  a: 2025-13-45",
+        "lora:\n\t- x", "lora:\n  production: [a]",
         "lora:\n  production: |\n    a\n", "x: &a v1.0_a\nlora:\n  production: *a\n",
         "lora:\n  production: &a v1\n  staging: *a\n", "lora: &l\n  production: a\nother: *l\n",
     ],
