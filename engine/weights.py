@@ -1,6 +1,7 @@
 """Weights on disk as a read-only table of tensors, and a model filled from one: strict, in place, nothing kept twice.
 
-Reads safetensors, whole or in shards, and `.pth` files of plain tensors, which are never run. Knows no one model.
+Reads safetensors, whole or in shards, and `.pth` files of plain tensors, which are never run. A matrix may be stored as
+int8 codes `NAME` beside a scale a row, `NAME_scale`: it is read as their product. Knows no one model.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from engine import codes
 from lora_repository.i18n import _, ngettext
 
+_SCALE: Final = "_scale"
 _NAMED: Final = 4
 """Tensors that a message names before it counts the rest."""
 
@@ -38,21 +40,30 @@ class Weights(Mapping[str, Tensor]):
                 shapes, read = _safetensors(file) if file.suffix == ".safetensors" else _pth(file)
             self.shapes |= shapes
             self._sources |= dict.fromkeys(shapes, (file, read))
+        self._scaled = {name for name in self.shapes if name + _SCALE in self.shapes}
+        for name in self._scaled:
+            del self.shapes[name + _SCALE]
 
     def sketch(self) -> dict[str, Tensor]:
         """The same names and shapes without contents, for whoever reads sizes from shapes."""
         return {name: torch.empty(shape, device="meta") for name, shape in self.shapes.items()}
 
     def __getitem__(self, name: str) -> Tensor:
+        if name not in self._scaled:
+            return self._read(name)
+        rounded, scale = self._read(name).float(), self._read(name + _SCALE).float()
+        return (rounded.flatten(1) * scale).view(rounded.shape)
+
+    def _read(self, name: str) -> Tensor:
         file, read = self._sources[name]
         with _explained(file):
             return read(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._sources)
+        return iter(self.shapes)
 
     def __len__(self) -> int:
-        return len(self._sources)
+        return len(self.shapes)
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Shape], Callable[[str], Tensor]]:

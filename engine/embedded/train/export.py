@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from engine.embedded.train.shapes import DIT, WAV2VEC2
 from engine.model.vae import WanVae
+from engine.model.wav2vec2 import Wav2Vec2Config
 
 Module = TypeVar("Module", bound=nn.Module)
 SPEECH_FOLDER = "wav2vec2-large-xlsr-53-english"
@@ -44,7 +46,8 @@ def export(state: Path, out: Path, vae: WanVae) -> None:
     speech = out / SPEECH_FOLDER
     speech.mkdir(exist_ok=True)
     _save(halved(load_file(state / "speech.safetensors")), speech / "model.safetensors")
-    _write(speech / "config.json", {"model_type": "wav2vec2", "hidden_act": "gelu", **WAV2VEC2})
+    sizes = asdict(Wav2Vec2Config(**WAV2VEC2))
+    _write(speech / "config.json", {"model_type": "wav2vec2", "hidden_act": "gelu", **sizes})
     _write(out / "config.json", DIT)
     statistics = {"mean": vae.mean.tolist(), "std": vae.std.tolist()}
     _write(out / "vae.json", {key: [round(x, 6) for x in values] for key, values in statistics.items()})
