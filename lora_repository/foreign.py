@@ -133,9 +133,7 @@ def _scale(
     said = part.alpha
     root = False
     if said is None and peft is not None:
-        pattern = peft.get("alpha_pattern")
-        special = pattern.get(module) if isinstance(pattern, dict) else None
-        value = special if special is not None else peft.get("lora_alpha")
+        value = _pattern_alpha(peft.get("alpha_pattern"), module) or peft.get("lora_alpha")
         said = float(value) if isinstance(value, int | float) else None
         root = peft.get("use_rslora") is True
     said = said if said is not None else alpha
@@ -145,6 +143,13 @@ def _scale(
         message = _("{file} does not say its alpha, so its strength is unknown.").format(file=shown(path.name))
         raise problem(ALPHA_UNKNOWN, message, _("Give the alpha of its training."), path=shown(path))
     return said / (math.sqrt(rank) if root else rank)
+
+
+def _pattern_alpha(patterns: object, module: str) -> object:
+    """The alpha of the first entry that names `module` or its end; a regular expression matches nothing."""
+    if not isinstance(patterns, dict):
+        return None
+    return next((alpha for name, alpha in patterns.items() if f".{module}".endswith(f".{name}")), None)
 
 
 def _fitting_rank(path: Path, base: BaseTable, module: str, a: TensorInfo, b: TensorInfo) -> int:

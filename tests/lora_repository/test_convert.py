@@ -139,6 +139,11 @@ def test_pefts_own_description(tmp_path):
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 8, "use_rslora": True}))
     convert([Ingredient(path)], BASE, tmp_path / "root")
     near(delta_of(tmp_path / "root"), expected((weights, 4.0)), 1e-12)
+    described = {"lora_alpha": 8, "alpha_pattern": {"ffn.0": 16, "n.0": 99}}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(described))
+    convert([Ingredient(path)], BASE, tmp_path / "pattern")
+    special = {"blocks.0.ffn.0": weights.pop("blocks.0.ffn.0")}
+    near(delta_of(tmp_path / "pattern"), expected((weights, 2.0), (special, 4.0)), 1e-12)
 
 
 def test_a_stack_is_the_sum_of_its_adapters(tmp_path):
