@@ -43,7 +43,8 @@ class Event(msgspec.Struct, frozen=True, tag_field="kind", kw_only=True, omit_de
 class Started(Event, frozen=True, tag="started", kw_only=True, omit_defaults=True):
     """First event: who runs, so that nobody is judged by a reused process number."""
 
-    v: int = PROTOCOL
+    v: int
+    """PROTOCOL of the writer; required, so that it is always in the line."""
     pid: int
     start_time: int
     """Field 22 of /proc/PID/stat: clock ticks since boot."""

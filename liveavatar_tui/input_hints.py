@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.media import blocks_for, size_for
+from engine.media import blocks_for
+from engine.resolving import video_size
 from engine.sources import read_portrait, read_speech
 from engine.spec import BLOCKS_PER_CLIP, FPS, FRAMES_PER_BLOCK, RunSpec
 from liveavatar_tui.quantities import span_text
@@ -23,7 +24,7 @@ def hints_for(spec: RunSpec) -> dict[str, str]:
 def _portrait(spec: RunSpec) -> dict[str, str]:
     try:
         portrait = read_portrait(Path(spec.image))
-        height, width = size_for(portrait.height, portrait.width, spec.area())
+        height, width = video_size(spec, portrait)
     except (Problem, ValueError):
         return {}
     video = _("video {width}×{height}").format(width=width, height=height)

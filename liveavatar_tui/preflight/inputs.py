@@ -8,10 +8,10 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
-from engine.media import SIDE_STEP, blocks_for, size_for, upstream_clips
-from engine.resolving import EMBEDDED_SIDE
+from engine.media import SIDE_STEP, blocks_for, upstream_clips
+from engine.resolving import video_size
 from engine.sources import Portrait, Speech, read_portrait, read_speech
-from engine.spec import BLOCKS_PER_CLIP, EMBEDDED, FPS, FRAMES_PER_BLOCK, FRAMES_PER_CLIP, RunSpec
+from engine.spec import BLOCKS_PER_CLIP, FPS, FRAMES_PER_BLOCK, FRAMES_PER_CLIP, RunSpec
 from liveavatar_tui import codes
 from liveavatar_tui.preflight.report import Examined, examined
 from liveavatar_tui.quantities import span_text
@@ -53,9 +53,7 @@ def check_portrait(spec: RunSpec, area: int | None) -> tuple[Examined, tuple[int
     pixels = f"{portrait.width}x{portrait.height}"
     if area is None:
         return examined("portrait", title, path.name, pixels), None
-    height, width = size_for(portrait.height, portrait.width, area)
-    if spec.ckpt_dir == EMBEDDED:
-        height = width = EMBEDDED_SIDE
+    height, width = video_size(spec, portrait)
     cut_x, cut_y = cropped(portrait, height, width)
     detail = _("{pixels}, scaled to {video}").format(pixels=pixels, video=f"{width}x{height}")
     if max(cut_x, cut_y) >= 0.005:

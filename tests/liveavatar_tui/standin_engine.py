@@ -31,7 +31,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN if mood == "deaf" else lambda number, _frame: stopped.append(number))
     if mood == "leaves a worker":
         subprocess.Popen([sys.executable, "-c", "import signal,time; signal.signal(15, 1); time.sleep(60)"])
-    journal.append(Started(pid=me.pid, start_time=me.start_time, boot_id=me.boot_id, host=me.host, engine="0"))
+    journal.append(Started(v=1, pid=me.pid, start_time=me.start_time, boot_id=me.boot_id, host=me.host, engine="0"))
     journal.append(PhaseChanged(phase=Phase.GENERATING))
     journal.append(Plan(width=128, height=128, blocks=4, frames=48))
     print("stdin:", Path("/proc/self/fd/0").readlink(), "session:", os.getsid(0) == os.getpid(), flush=True)

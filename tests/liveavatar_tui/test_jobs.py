@@ -203,7 +203,7 @@ def test_another_host_is_not_judged_nor_signalled(jobs_dir: Path) -> None:
     folder = folder_of(jobs_dir)
     me = own()
     journal = Journal(folder.events)
-    journal.append(Started(pid=me.pid, start_time=me.start_time, boot_id=me.boot_id, host="elsewhere", engine="0"))
+    journal.append(Started(v=1, pid=me.pid, start_time=me.start_time, boot_id=me.boot_id, host="elsewhere", engine="0"))
     assert read_job(folder).state is State.FOREIGN
     with pytest.raises(Problem) as refusal:
         cancel(folder, 0.1)
@@ -220,7 +220,7 @@ def test_a_folder_whose_starter_died_before_the_spawn(jobs_dir: Path) -> None:
 def test_a_torn_last_line_is_read_when_it_is_whole(jobs_dir: Path) -> None:
     folder = folder_of(jobs_dir)
     me = own()
-    started = Started(seq=0, pid=me.pid, start_time=me.start_time, boot_id=me.boot_id, host=me.host, engine="0")
+    started = Started(seq=0, v=1, pid=me.pid, start_time=me.start_time, boot_id=me.boot_id, host=me.host, engine="0")
     last = encode_line(Finished(seq=1, output="/o.mp4", frames=1, seconds=1, fps=1, first_frame_s=1))
     folder.events.write_bytes(encode_line(started) + last[:20])
     watcher = Watcher(folder)

@@ -137,7 +137,7 @@ def write_job(root: Path, name: str, spec: RunSpec, events: Iterable[AnyEvent], 
 def own_start() -> Started:
     """The first event of an engine that runs: this very process."""
     me = own()
-    return Started(pid=me.pid, start_time=me.start_time, boot_id=me.boot_id, host=me.host, engine="0")
+    return Started(v=1, pid=me.pid, start_time=me.start_time, boot_id=me.boot_id, host=me.host, engine="0")
 
 
 SPEC = RunSpec(
