@@ -5,6 +5,7 @@ Knows no use-case: screens do the work. Started by `run_app`; nothing here impor
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,12 +15,13 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.command import CommandInput, CommandPalette
 from textual.filter import LineFilter
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.theme import Theme
 
 from liveavatar_tui import keymap
 from liveavatar_tui.catalogue import Catalogue
 from liveavatar_tui.messages import GenerateWith, OpenJob, RepeatJob
-from liveavatar_tui.proving import prover_for
 from liveavatar_tui.screens.repository import RepositoryScreen
 from liveavatar_tui.settings import Settings
 from liveavatar_tui.terminal.guard import TerminalGuard
@@ -42,9 +44,11 @@ class LiveAvatarApp(App[int]):
     """`host` stands in the title bar, None asks the system; `examine` is the preflight, None the product's own."""
 
     TITLE = "Live Avatar"
-    CSS_PATH = "app.tcss"
+    # The first screen's sheet with the app's: a sheet that comes later makes Textual read all of them again.
+    CSS_PATH = ["app.tcss", "screens/repository.tcss"]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.APP)
     DEFAULT_MODE = "versions"
+    theme = Reactive(DARK.name)
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(self, settings: Settings, *, host: str | None = None, examine: Examine | None = None) -> None:
@@ -53,18 +57,14 @@ class LiveAvatarApp(App[int]):
         self.animation_level = "none"
         self.settings = settings
         self.host = host or socket.gethostname()
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = DARK.name
         self.add_mode("versions", self._repository_screen)
         self.add_mode("generate", self._generate_screen)
         self.add_mode("jobs", self._jobs_screen)
 
     def _repository_screen(self) -> Screen[None]:
         settings = self.settings
-        prover = prover_for(settings.ckpt_dir)
-        root = Path(settings.lora.repository)
-        return RepositoryScreen(Catalogue(root, settings.channels(), prover, settings.ckpt_dir), self.host)
+        catalogue = Catalogue(Path(settings.lora.repository), settings.channels(), settings.ckpt_dir)
+        return RepositoryScreen(catalogue, self.host)
 
     def _generate_screen(self) -> Screen[None]:
         from liveavatar_tui.screens.generate import GenerateScreen
@@ -76,6 +76,11 @@ class LiveAvatarApp(App[int]):
 
         return JobsScreen(self.settings, self.host)
 
+    @property
+    def available_themes(self) -> dict[str, Theme]:
+        """Textual's themes and ours: ours are known before the first style sheet is read, so it is read once."""
+        return super().available_themes | {theme.name: theme for theme in THEMES}
+
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our own variables, for themes that are not ours: greys that can be read on light and on dark."""
         return {"muted": "#7f8993", "faint": "#6b747d"}
@@ -84,6 +89,7 @@ class LiveAvatarApp(App[int]):
         return [*super().get_line_filters(), ControlFilter()]
 
     def on_mount(self) -> None:
+        self.call_after_refresh(_collect_garbage_again)
         if self.is_headless:
             return
         TerminalGuard(lambda code: self.exit(code, return_code=code)).install()
@@ -143,6 +149,12 @@ def run_app(settings: Settings) -> int:
     if error := refusal():
         raise error
     speak_utf8()
+    gc.disable()  # until the first paint: a full collection of what was imported would come in its middle (28 ms)
     app = LiveAvatarApp(settings)
     app.run()
     return app.return_code or 0
+
+
+def _collect_garbage_again() -> None:
+    gc.freeze()  # modules and style sheets stay for good: no collection need look at them
+    gc.enable()

@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from liveavatar_tui.proving import Prover
 from lora_repository.finding import Finding, Problem
 from lora_repository.folder import CONTRACT_NAMES
-from lora_repository.history import Generation
-from lora_repository.proof import Proof
 from lora_repository.repository import LoraRepository, Version
+
+if TYPE_CHECKING:
+    from liveavatar_tui.proving import Prover
+    from lora_repository.history import Generation
+    from lora_repository.proof import Proof
 
 LATEST: Final = "latest"
 
@@ -63,13 +65,16 @@ class Listing:
 
 
 class Catalogue:
-    """Mutable: keeps the proofs of versions whose files have not changed since; `base` is what the base is called."""
+    """Mutable: keeps the proofs of versions whose files have not changed since.
 
-    def __init__(self, root: Path, channels: Mapping[str, str], prover: Prover, base: str) -> None:
-        self._base = base
-        self._repository = LoraRepository(root, prover)
+    What proves is imported with the first proof: the list of versions is on the screen before.
+    """
+
+    def __init__(self, root: Path, channels: Mapping[str, str], ckpt_dir: str) -> None:
+        self._ckpt_dir = ckpt_dir
+        self._repository = LoraRepository(root, self._prove)
         self._channels = channels
-        self._prover = prover
+        self._prover: Prover | None = None
         self._proofs: dict[Path, tuple[tuple[tuple[str, int, int], ...], Proof]] = {}
 
     @property
@@ -95,11 +100,20 @@ class Catalogue:
         if kept is not None and kept[0] == row.stamp and not again:
             return kept[1]
         try:
-            proof = self._prover(row.path)
+            proof = self._prove(row.path)
         except Problem as problem:  # the base model itself is not whole
-            return Proof(row.path, self._base, (), (problem.finding,))
+            from lora_repository.proof import Proof
+
+            return Proof(row.path, self._ckpt_dir, (), (problem.finding,))
         self._proofs[row.path] = (row.stamp, proof)
         return proof
+
+    def _prove(self, path: Path) -> Proof:
+        if self._prover is None:
+            from liveavatar_tui.proving import prover_for
+
+            self._prover = prover_for(self._ckpt_dir)
+        return self._prover(path)
 
     def activate(self, name: str, reason: str) -> Generation:
         """Point `latest` at a version; raises Problem."""

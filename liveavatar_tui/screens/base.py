@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from textual.screen import Screen
 
@@ -10,6 +10,8 @@ from liveavatar_tui.keymap import Key
 from liveavatar_tui.safe_text import safe_text
 from lora_repository.finding import Finding, Severity
 
+WIDE: Final = 112
+"""Columns from which on panels stand side by side."""
 Result = TypeVar("Result")
 _SEVERITY = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "information"}
 
@@ -17,7 +19,7 @@ _SEVERITY = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO
 class Place(Screen[Result]):
     """A full screen. `KEYS` are its own keys, without the app's."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
     KEYS: ClassVar[tuple[Key, ...]] = ()
 
     def tell(self, finding: Finding) -> None:

@@ -5,8 +5,11 @@ Reading, proving and switching happen in worker threads; the screen holds what t
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -23,19 +26,22 @@ from liveavatar_tui import keymap
 from liveavatar_tui.catalogue import Catalogue, Listing, VersionRow
 from liveavatar_tui.messages import GenerateWith
 from liveavatar_tui.screens import version_text
-from liveavatar_tui.screens.base import Place
+from liveavatar_tui.screens.base import WIDE, Place
 from liveavatar_tui.widgets.bars import KeyBar, TitleBar
 from liveavatar_tui.widgets.paragraphs import Paragraphs
 from liveavatar_tui.widgets.version_table import VersionTable
 from lora_repository.finding import Problem
-from lora_repository.history import Generation
 from lora_repository.i18n import _
-from lora_repository.proof import Proof
 
 if TYPE_CHECKING:
     from liveavatar_tui.folder_watch import FolderWatch
+    from lora_repository.history import Generation
+    from lora_repository.proof import Proof
 
 
+_FRAMES: Final = 4  # borders and padding of the list, as in the style sheet
+_DETAILS: Final = 46  # the panel of details where it stands beside the list
+_FIRST_WITHIN_S: Final = 0.03
 _TELL_S: Final = 0.2  # a repository of a thousand versions redraws its table at most so often while it is proved
 
 
@@ -77,7 +83,6 @@ class RepositoryScreen(Place[None]):
 
     KEYS = keymap.REPOSITORY
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.REPOSITORY)
-    CSS_PATH = "repository.tcss"
     AUTO_FOCUS = "#versions"
 
     def __init__(self, catalogue: Catalogue, host: str) -> None:
@@ -100,8 +105,24 @@ class RepositoryScreen(Place[None]):
         yield KeyBar(self.KEYS, keymap.APP)
 
     def on_mount(self) -> None:
-        self._read()
+        # A folder on a local disk is read in a millisecond: then the first paint has the versions, and is the only one.
+        self.query_one(VersionTable).assumed_width = (
+            self.app.size.width - _FRAMES - (_DETAILS if self._is_wide() else 0)
+        )
+        self._show_details()
+        first: Future[Listing] = Future()
+        threading.Thread(target=lambda: first.set_result(self._catalogue.read()), daemon=True).start()
+        with suppress(TimeoutError):
+            self._show_listing(Listed(first.result(_FIRST_WITHIN_S)))
+        # What proves and what watches is imported by their threads, which would take turns with the first paint.
+        self.call_after_refresh(self._begin, first)
+
+    def _begin(self, first: Future[Listing]) -> None:
+        self._read(first)
         self._start_watch()
+
+    def _is_wide(self) -> bool:
+        return self.app.size.width >= WIDE
 
     def on_unmount(self) -> None:
         if self._watch is not None:
@@ -118,9 +139,9 @@ class RepositoryScreen(Place[None]):
             self._watch = watch
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="read", description="read the repository")
-    def _read(self) -> None:
+    def _read(self, first: Future[Listing] | None = None) -> None:
         worker = get_current_worker()
-        listing = self._catalogue.read()
+        listing = self._catalogue.read() if first is None else first.result()
         self.post_message(Listed(listing))
         proofs: dict[str, Proof] = {}
         told = time.monotonic()
@@ -139,6 +160,8 @@ class RepositoryScreen(Place[None]):
 
     @on(Listed)
     def _show_listing(self, message: Listed) -> None:
+        if message.listing == self._listing:
+            return
         listing = self._listing = message.listing
         names = {row.name for row in listing.rows}
         self._proofs = {name: proof for name, proof in self._proofs.items() if name in names}

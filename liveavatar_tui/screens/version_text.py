@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
@@ -13,8 +14,9 @@ from liveavatar_tui.widgets.findings import describe, verdict, worst
 from liveavatar_tui.widgets.paragraphs import Paragraph, paragraph, spaced
 from lora_repository.finding import Severity
 from lora_repository.i18n import _, ngettext
-from lora_repository.part import PartProof
-from lora_repository.proof import Proof
+
+if TYPE_CHECKING:
+    from lora_repository.proof import PartProof, Proof
 
 
 def details(row: VersionRow, proof: Proof | None, hashes: Mapping[str, str]) -> list[Paragraph]:

@@ -36,6 +36,13 @@ class ListTable(DataTable[Text]):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, cursor_type="row", cell_padding=1, cursor_foreground_priority="renderable")
         self._widths: dict[str, int] = {}
+        self.assumed_width = 0
+        """Until it is laid out: a right guess spares the first paint a second one."""
+
+    @property
+    def width(self) -> int:
+        """Cells across."""
+        return self.size.width or self.assumed_width
 
     def show(self, headings: Mapping[str, Text], rows: Sequence[Row]) -> None:
         """Draw these rows under these headings; cells that did not change are not drawn again."""
@@ -60,7 +67,7 @@ class ListTable(DataTable[Text]):
             widest = max([heading.cell_len, self.least.get(name, 0), *(cells[name].cell_len for _key, cells in rows)])
             widths[name] = min(widest, self.most.get(name, widest))
         others = sum(width for name, width in widths.items() if name != self.flexible)
-        left = self.size.width - others - 2 * self.cell_padding * len(widths)
+        left = self.width - others - 2 * self.cell_padding * len(widths)
         return widths | {self.flexible: max(self.least.get(self.flexible, _NARROWEST), left)}
 
     def change(self, rows: Sequence[Row]) -> bool:

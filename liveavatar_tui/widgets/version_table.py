@@ -6,7 +6,7 @@ Colours come with words. Knows no disk: rows and proofs are handed in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.style import Style
 from rich.text import Text
@@ -19,7 +19,9 @@ from liveavatar_tui.widgets.findings import verdict, worst
 from liveavatar_tui.widgets.list_table import ListTable, cell
 from lora_repository.finding import Severity
 from lora_repository.i18n import N_, _
-from lora_repository.proof import PartProof, Proof
+
+if TYPE_CHECKING:
+    from lora_repository.proof import PartProof, Proof
 
 # Column, heading, and the width of the table from which on it has a place.
 _COLUMNS: Final = (
@@ -77,7 +79,7 @@ class VersionTable(ListTable):
         self._draw()
 
     def _draw(self) -> None:
-        headings = {name: cell(_(heading)) for name, heading, width in _COLUMNS if self.size.width >= width}
+        headings = {name: cell(_(heading)) for name, heading, width in _COLUMNS if self.width >= width}
         self.show(headings, [(row.name, {name: self._cell(name, row) for name in headings}) for row in self._rows])
 
     def _style(self, name: str) -> Style:

@@ -163,7 +163,15 @@ async def test_enter_opens_the_form_with_the_version(tmp_path: Path) -> None:
         assert pilot.app.screen.query_one("#prompt", Input).value
 
 
-async def test_an_empty_folder_says_what_belongs_there(tmp_path: Path) -> None:
+async def test_a_folder_without_versions_says_what_a_version_is(tmp_path: Path) -> None:
+    settings = write_world(tmp_path)
+    shutil.rmtree(tmp_path / "lora")
+    (tmp_path / "lora").mkdir()
+    async with LiveAvatarApp(settings, host="gpu-07").run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: "There is no version here yet" in screen_text(pilot.app))
+
+
+async def test_a_missing_folder_says_how_to_make_it(tmp_path: Path) -> None:
     settings = write_world(tmp_path)
     shutil.rmtree(tmp_path / "lora")
     async with LiveAvatarApp(settings, host="gpu-07").run_test(size=(100, 30), notifications=True) as pilot:
