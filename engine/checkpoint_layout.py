@@ -13,6 +13,7 @@ from typing import Final
 from engine import codes
 from engine.job_folder import reason
 from engine.spec import EMBEDDED
+from lora_repository.i18n import _
 
 EMBEDDED_WEIGHTS: Final = Path(__file__).parent / "embedded" / "weights"
 CONFIG: Final = "config.json"
@@ -95,7 +96,8 @@ def _dit_files(root: Path) -> tuple[Path, ...]:
     if index.exists():
         table = _read_object(index).get("weight_map")
         if not isinstance(table, dict) or not table:
-            raise codes.CHECKPOINT_CONFIG.problem(path=str(index), folder=str(root), reason="weight_map is missing")
+            lacking = _("it lacks {names}").format(names="weight_map")
+            raise codes.CHECKPOINT_CONFIG.problem(path=str(index), folder=str(root), reason=lacking)
         return tuple(root / name for name in sorted({str(name) for name in table.values()}))
     shards = sorted(root.glob(f"{DIT}-*-of-*.safetensors"))
     if not shards:
@@ -114,7 +116,8 @@ def _read_object(path: Path) -> dict[str, object]:
     except ValueError as fault:
         raise codes.CHECKPOINT_CONFIG.problem(path=str(path), folder=str(path.parent), reason=str(fault)) from fault
     if not isinstance(content, dict):
-        raise codes.CHECKPOINT_CONFIG.problem(path=str(path), folder=str(path.parent), reason="not a JSON object")
+        other = _("it is not a JSON object")
+        raise codes.CHECKPOINT_CONFIG.problem(path=str(path), folder=str(path.parent), reason=other)
     return content
 
 

@@ -27,6 +27,7 @@ from engine.resolving import Refused, check_values
 from engine.run import run
 from engine.spec import EMBEDDED, RunSpec, decode, encode
 from engine.stage import Stage, Stopped
+from lora_repository.borrowed import teach_argparse
 from lora_repository.finding import Problem
 from lora_repository.i18n import _, set_language
 
@@ -44,6 +45,7 @@ class Request:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one generation; returns the exit code."""
     set_language()
+    teach_argparse()
     try:
         request = parse(sys.argv[1:] if arguments is None else arguments)
         lock = _take(request.folder)

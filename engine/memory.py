@@ -19,7 +19,7 @@ from engine.model.config import DiTConfig
 from engine.pth_header import read_shapes
 from engine.spec import BLOCKS_PER_CLIP, FRAMES_PER_LATENT, LATENTS_PER_BLOCK
 from lora_repository.header import read_header
-from lora_repository.i18n import N_
+from lora_repository.i18n import N_, _
 
 HOST: Final = "cpu"
 MARGIN: Final = 0.07
@@ -141,8 +141,8 @@ def count_parts(layout: CheckpointLayout) -> Parts:
     vae = _shapes(layout.vae)
     head = vae.get(_DECODER_HEAD)
     if head is None or len(head) < 2:
-        path, folder = str(layout.vae), str(layout.root)
-        raise codes.WEIGHTS_UNFIT.problem(path=path, folder=folder, differences=f"{_DECODER_HEAD} is missing")
+        lacking = _("it lacks {names}").format(names=_DECODER_HEAD)
+        raise codes.WEIGHTS_UNFIT.problem(path=str(layout.vae), folder=str(layout.root), differences=lacking)
     return Parts(
         dit=sum(_numbers(_shapes(file)) for file in layout.dit_files),
         vae=_numbers(vae),

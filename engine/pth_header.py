@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine import codes
+from lora_repository.i18n import _
 
 _STORAGES: Final = frozenset(
     {"FloatStorage", "BFloat16Storage", "HalfStorage", "DoubleStorage", "LongStorage", "IntStorage", "BoolStorage"}
@@ -29,7 +30,8 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise codes.CHECKPOINT_DAMAGED.problem(path=str(path), folder=str(path.parent), reason=str(fault)) from fault
     shapes = {name: shape for name, shape in content.items() if isinstance(shape, tuple)} if _is_table(content) else {}
     if not shapes:
-        raise codes.CHECKPOINT_DAMAGED.problem(path=str(path), folder=str(path.parent), reason="it holds no tensors")
+        empty = _("it holds no tensors")
+        raise codes.CHECKPOINT_DAMAGED.problem(path=str(path), folder=str(path.parent), reason=empty)
     return shapes
 
 
@@ -41,7 +43,7 @@ def _pickle_of(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
         name = next((name for name in archive.namelist() if name.endswith("/data.pkl")), None)
         if name is None:
-            raise ValueError("no data.pkl in the archive")
+            raise ValueError(_("it lacks {names}").format(names="data.pkl"))
         return archive.read(name)
 
 
@@ -65,7 +67,7 @@ class _Shapes(pickle.Unpickler):
             return OrderedDict
         if module == "torch" and name in _STORAGES:
             return object
-        raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of weights")
+        raise pickle.UnpicklingError(_("{name} has no place in a file of weights").format(name=f"{module}.{name}"))
 
     def persistent_load(self, _pid: object) -> None:
         return None

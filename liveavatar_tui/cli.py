@@ -11,6 +11,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from liveavatar_tui.commands.parser import CommandParser, examples
+from lora_repository.borrowed import teach_argparse
 from lora_repository.finding import Problem
 from lora_repository.i18n import _, set_language
 
@@ -20,6 +21,7 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code: 0 good, 1 a check or a run failed, 2 misuse, 128 + n for signal n."""
     set_language()
+    teach_argparse()
     try:
         given = _parser().parse_args(arguments)
     except SystemExit as leaving:  # after --help, --version or misuse

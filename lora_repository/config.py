@@ -71,7 +71,7 @@ def parse_config(data: bytes, path: Path) -> tuple[ContractConfig | None, list[F
         return None, [_broken(path, _("byte {n} is not UTF-8").format(n=error.start + 1))]
     except JSONDecodeError as error:
         place = _("line {line}, column {column}: {reason}")
-        return None, [_broken(path, place.format(line=error.lineno, column=error.colno, reason=error.msg))]
+        return None, [_broken(path, place.format(line=error.lineno, column=error.colno, reason=_(error.msg)))]
     findings = [*_absent(members, path), *_repeated(members, path), *_wrong(members, path), *_unknown(members, path)]
     if any(finding.severity is Severity.ERROR for finding in findings):
         return None, findings

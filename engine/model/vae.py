@@ -28,6 +28,7 @@ from engine.model.vae_parts import (
     initialise,
     number_slots,
 )
+from lora_repository.i18n import _
 
 # fmt: off
 WAN21_MEAN = (-0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508,
@@ -57,9 +58,9 @@ class VaeConfig:
 
     def __post_init__(self) -> None:
         if len(self.temporal_downsample) != len(self.dim_mult) - 1:
-            raise ValueError("temporal_downsample needs one entry for each step between two levels of dim_mult")
+            raise ValueError(_("temporal_downsample needs one entry for each step between two levels of dim_mult"))
         if any(len(values) not in (0, self.z_dim) for values in (self.mean, self.std)):
-            raise ValueError(f"latent statistics need {self.z_dim} numbers each")
+            raise ValueError(_("latent statistics need {n} numbers each").format(n=self.z_dim))
 
     @property
     def spatial_stride(self) -> int:
@@ -83,7 +84,7 @@ class VaeConfig:
         z_dim = state["conv2.weight"].shape[0]
         if statistics is None:
             if z_dim != len(WAN21_MEAN):
-                raise ValueError(f"a VAE of {z_dim} latent channels needs its mean and std (vae.json)")
+                raise ValueError(_("a VAE of {n} latent channels needs its mean and std (vae.json)").format(n=z_dim))
             statistics = {"mean": WAN21_MEAN, "std": WAN21_STD}
         dim = state["encoder.conv1.weight"].shape[0]
         widths, temporal, blocks = _levels(state)

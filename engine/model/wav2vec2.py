@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lora_repository.i18n import _
+
 _POSITION = "encoder.pos_conv_embed.conv"
 
 
@@ -43,9 +45,9 @@ class Wav2Vec2Config:
         Raises ValueError for a kind of model that this class does not implement.
         """
         if document.get("model_type") != "wav2vec2" or document.get("hidden_act", "gelu") != "gelu":
-            raise ValueError("not a wav2vec2 model with gelu")
+            raise ValueError(_("it is not a wav2vec2 model with gelu"))
         if document.get("add_adapter") or document.get("feat_extract_norm") not in ("layer", "group"):
-            raise ValueError("a wav2vec2 model with an adapter or an unknown norm")
+            raise ValueError(_("it is a wav2vec2 model with an adapter or an unknown norm"))
         values: dict[str, Any] = {
             field.name: tuple(value) if isinstance(value := document[field.name], list) else value
             for field in fields(cls)

@@ -13,6 +13,7 @@ from liveavatar_tui.jobs.ending import explain
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.state import State
 from liveavatar_tui.jobs.watching import Watcher
+from liveavatar_tui.jobs.words import PHASE_WORDS, STATE_WORDS
 from liveavatar_tui.quantities import span_text
 from lora_repository.i18n import _
 
@@ -42,7 +43,7 @@ def _tell(watcher: Watcher, job: Job, told: float) -> float:
     """Print what the last poll brought; when the last line of progress was told."""
     for event in watcher.fresh:
         if isinstance(event, PhaseChanged):
-            say(f"{job.id}  {event.phase}  {event.note}".rstrip())
+            say(f"{job.id}  {_(PHASE_WORDS[event.phase])}  {event.note}".rstrip())
         elif isinstance(event, Warned):
             complain(f"{_('warning')} {event.code}: {event.message}")
     progress = next((event for event in reversed(watcher.fresh) if isinstance(event, Progress)), None)
@@ -82,17 +83,8 @@ def say_ending(job: Job) -> None:
 def state_text(job: Job) -> str:
     """The state in the user's language; of a running job its phase."""
     if job.state is State.RUNNING:
-        return str(job.story.phase)
-    words = {
-        State.STARTING: _("starting"),
-        State.DONE: _("done"),
-        State.FAILED: _("failed"),
-        State.CANCELLED: _("cancelled"),
-        State.LOST: _("lost"),
-        State.REBOOTED: _("ended by a reboot"),
-        State.FOREIGN: _("on another host"),
-    }
-    return words[job.state]
+        return _(PHASE_WORDS[job.story.phase])
+    return _(STATE_WORDS[job.state])
 
 
 def job_json(job: Job) -> dict[str, Any]:

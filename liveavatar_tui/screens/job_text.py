@@ -9,6 +9,7 @@ from textual.content import Content
 from engine.protocol import AdapterLoaded, Finished, Memory, Phase
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.state import State
+from liveavatar_tui.jobs.words import PHASE_WORDS, STATE_WORDS
 from liveavatar_tui.quantities import bytes_text, path_text, span_text
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.findings import describe
@@ -17,16 +18,6 @@ from liveavatar_tui.widgets.paragraphs import Paragraph, paragraph
 from lora_repository.finding import Finding, Severity
 from lora_repository.i18n import N_, _, ngettext
 
-STATE_WORDS: Final = {
-    State.STARTING: N_("starting"),
-    State.RUNNING: N_("running"),
-    State.DONE: N_("done"),
-    State.FAILED: N_("failed"),
-    State.CANCELLED: N_("cancelled"),
-    State.LOST: N_("lost"),
-    State.REBOOTED: N_("host restarted"),
-    State.FOREIGN: N_("on another host"),
-}
 STATE_COLOURS: Final = {
     State.STARTING: "$secondary",
     State.RUNNING: "$primary",
@@ -36,19 +27,6 @@ STATE_COLOURS: Final = {
     State.LOST: "$text-error",
     State.REBOOTED: "$text-error",
     State.FOREIGN: "$muted",
-}
-PHASE_WORDS: Final = {
-    Phase.QUEUED: N_("queued"),
-    Phase.RESOLVING: N_("checking"),
-    Phase.LOADING: N_("loading"),
-    Phase.COMPILING: N_("compiling"),
-    Phase.CONDITIONING: N_("conditioning"),
-    Phase.GENERATING: N_("generating"),
-    Phase.DECODING: N_("decoding"),
-    Phase.MUXING: N_("muxing"),
-    Phase.DONE: N_("done"),
-    Phase.FAILED: N_("failed"),
-    Phase.CANCELLED: N_("cancelled"),
 }
 _STEPS: Final = (
     (N_("Check"), (Phase.QUEUED, Phase.RESOLVING)),

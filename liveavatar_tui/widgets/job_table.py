@@ -10,8 +10,8 @@ from textual import events
 
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.state import State
+from liveavatar_tui.jobs.words import PHASE_WORDS, STATE_WORDS
 from liveavatar_tui.quantities import moment_text
-from liveavatar_tui.screens.job_text import PHASE_WORDS, STATE_WORDS
 from liveavatar_tui.widgets.list_table import ListTable, cell
 from lora_repository.i18n import N_, _
 
