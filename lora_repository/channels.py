@@ -154,7 +154,7 @@ def _unknown(reference: str, channels: Mapping[str, str], repository: LoraReposi
     except Problem:
         # An unreadable repository offers no names; the reference is unknown all the same.
         names = [LATEST, *channels]
-    near = difflib.get_close_matches(reference, names, n=3, cutoff=0.5) or names[:3]
+    near = difflib.get_close_matches(reference, names, n=3, cutoff=0.5) or [LATEST, *channels]
     return problem(
         NO_SUCH_CHANNEL,
         _("{name} is no channel, version, path, hub id or URL.").format(name=shown(reference)),
