@@ -1,6 +1,6 @@
 """A training stage measured in seconds, not steps: learning rate, moving average and log lines follow the clock.
 
-Knows no model. The lent card is paid by the minute, so every stage ends on time with its rate annealed.
+Knows no model. A card is paid by the minute, so every stage ends on time with its rate annealed.
 """
 
 from __future__ import annotations
