@@ -108,8 +108,10 @@ class LiveAvatarApp(App[int]):
             self.push_screen(QuietPalette(placeholder=_("Find a command…"), id="--command-palette"))
 
     async def action_go(self, place: str) -> None:
-        """Switch to one of the three places; each keeps its state."""
+        """Switch to one of the three places; each keeps its state. From a job to the list of jobs, if need be."""
         await self.switch_mode(place)
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
 
     def action_help_quit(self) -> None:
         """Ctrl+C: say how to leave, since it copies in a field and would end a long session by mistake."""
@@ -138,7 +140,7 @@ class LiveAvatarApp(App[int]):
     async def on_open_job(self, message: OpenJob) -> None:
         from liveavatar_tui.screens.job import JobScreen
 
-        await self.switch_mode("jobs")
+        await self.action_go("jobs")
         await self.push_screen(JobScreen(message.folder, self.settings, self.host))
 
 

@@ -81,6 +81,29 @@ async def test_the_places_and_the_way_back(tmp_path: Path) -> None:
     assert app.return_code == 0
 
 
+async def test_what_nobody_foresaw_is_said_and_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    app = LiveAvatarApp(write_world(tmp_path), host="gpu-07", examine=lambda _spec, _settings: 1 / 0)  # type: ignore[arg-type,return-value]
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await pilot.press("2")
+        await until(pilot, lambda: "Unexpected fault: ZeroDivisionError" in screen_text(app))
+        assert "ZeroDivisionError" in (tmp_path / "state/liveavatar-tui/faults.log").read_text()
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, RepositoryScreen))
+
+
+async def test_three_leads_from_a_job_to_the_list(tmp_path: Path) -> None:
+    app = LiveAvatarApp(write_world(tmp_path), host="gpu-07")
+    write_job(app.settings.jobs_folder(), "20260314-092600-aaaaaa", SPEC, half_way())
+    async with app.run_test() as pilot:
+        await pilot.press("3")
+        await until(pilot, lambda: "running" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, JobScreen))
+        await pilot.press("3")
+        await until(pilot, lambda: isinstance(app.screen, JobsScreen))
+
+
 async def test_the_mouse_reaches_places_and_keys(tmp_path: Path) -> None:
     app = LiveAvatarApp(write_world(tmp_path), host="gpu-07")
     async with app.run_test(size=(100, 30)) as pilot:
