@@ -43,8 +43,12 @@ def compose_spec(settings: Settings, loras: Sequence[str], *, parity: bool = Fal
 
 
 def resolve(settings: Settings, reference: str) -> Path:
-    """The folder or file on this host that a version, channel or path stands for; raises `Problem` (LORA0xx)."""
-    return resolve_channel(reference, settings.channels(), LoraRepository(Path(settings.lora.repository)))
+    """The folder or file on this host that a version, channel or path stands for; raises `Problem` (LORA0xx).
+
+    What a channel says starts from the settings file's folder, what is typed from the working directory.
+    """
+    folder = settings.file.parent if settings.file is not None else None
+    return resolve_channel(reference, settings.channels(), LoraRepository(Path(settings.lora.repository)), folder)
 
 
 def _label(reference: str, folder: Path) -> str:
