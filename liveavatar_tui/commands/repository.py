@@ -67,7 +67,7 @@ def versions(given: Namespace) -> int:
 
     settings = settings_of(given)
     root, base = Path(settings.lora.repository), settings.ckpt_dir
-    listing = Catalogue(root, settings.channels(), prover_for(base), base).read()
+    listing = Catalogue(root, settings.channels(), base).read()
     if as_json(given):
         say_json(
             {
