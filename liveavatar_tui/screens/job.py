@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from liveavatar_tui.widgets.half_blocks import CellPicture
 
 _LOOK_S: Final = 0.1  # the preview's highest rate; each look costs some 100 us when nothing changed
-_FIRST_BOX: Final = (32, 12)  # cells: the box is laid out when the first frame is there
+_FIRST_BOX: Final = (1, 1)  # cells: the box is laid out when a first frame has proved to be one
 _JUDGE_S: Final = 0.5  # journal and process table
 
 
@@ -165,8 +165,9 @@ class JobScreen(Place[None]):
     @on(FrameReady)
     async def _show_frame(self, message: FrameReady) -> None:
         preview = self.query_one(FramePreview)
+        if preview.has_class("-shown"):
+            await preview.show(message.picture)
         preview.add_class("-shown")
-        await preview.show(message.picture)
 
     def action_back(self) -> None:
         """Leave; the job goes on."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from textual.content import Content
 
+from engine.memory import HOST
 from engine.protocol import AdapterLoaded, Finished, Memory, Phase
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.state import State
@@ -113,7 +114,8 @@ def _one_memory(memory: Memory) -> Content:
     text = _("{used} used, peak {peak}").format(used=bytes_text(memory.used), peak=bytes_text(memory.peak))
     if memory.predicted:
         text += ", " + _("predicted {predicted}").format(predicted=bytes_text(memory.predicted))
-    return _pair(_("memory on {device}").format(device=safe_text(memory.device)), text)
+    name = _("host memory") if memory.device == HOST else _("memory on {device}")
+    return _pair(name.format(device=safe_text(memory.device)), text)
 
 
 def _adapters(job: Job) -> Content:

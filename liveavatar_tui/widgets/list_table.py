@@ -24,12 +24,14 @@ class ListTable(DataTable[Text]):
     """Mutable: `show` replaces the rows and keeps the selected one selected, wherever it has moved to.
 
     Columns are as wide as their text; `flexible` names the one that takes what is left, `least` are the smallest
-    widths (of cells that fill up later), `most` the largest.
+    widths (of cells that fill up later), `most` the largest. `optional` columns give way, first to last, where the
+    text of the flexible one would be cut.
     """
 
     flexible: ClassVar[str] = ""
     least: ClassVar[Mapping[str, int]] = {}
     most: ClassVar[Mapping[str, int]] = {}
+    optional: ClassVar[tuple[str, ...]] = ()
 
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.LISTS)
 
@@ -52,11 +54,11 @@ class ListTable(DataTable[Text]):
             return
         selected, at = self.selected(), self.cursor_row
         self.clear(columns=True)
-        for name, heading in headings.items():
-            self.add_column(heading, key=name, width=widths[name])
+        for name, width in widths.items():
+            self.add_column(headings[name], key=name, width=width)
         self._widths = widths
         for key, cells in rows:
-            self.add_row(*(cells[name] for name in headings), key=key)
+            self.add_row(*(cells[name] for name in widths), key=key)
         names = self.row_names()
         if names:
             self.move_cursor(row=names.index(selected) if selected in names else min(at, len(names) - 1))
@@ -66,16 +68,24 @@ class ListTable(DataTable[Text]):
         for name, heading in headings.items():
             widest = max([heading.cell_len, self.least.get(name, 0), *(cells[name].cell_len for _key, cells in rows)])
             widths[name] = min(widest, self.most.get(name, widest))
-        others = sum(width for name, width in widths.items() if name != self.flexible)
-        left = self.width - others - 2 * self.cell_padding * len(widths)
+        for name in self.optional:
+            if self._left(widths) >= widths[self.flexible]:
+                break
+            del widths[name]
+        left = self._left(widths)
         return widths | {self.flexible: max(self.least.get(self.flexible, _NARROWEST), left)}
+
+    def _left(self, widths: Mapping[str, int]) -> int:
+        """Cells that the other columns leave for the flexible one."""
+        others = sum(width for name, width in widths.items() if name != self.flexible)
+        return self.width - others - 2 * self.cell_padding * len(widths)
 
     def change(self, rows: Sequence[Row]) -> bool:
         """Draw the cells of these rows again, which are shown already; False when one is too wide for its column."""
         fits = all(
-            name == self.flexible or text.cell_len <= min(self._widths[name], self.most.get(name, text.cell_len))
+            cells[name].cell_len <= width or name == self.flexible or width == self.most.get(name)
             for _key, cells in rows
-            for name, text in cells.items()
+            for name, width in self._widths.items()
         )
         if fits:
             self._update_cells(rows)

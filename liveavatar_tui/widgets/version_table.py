@@ -5,7 +5,7 @@ Colours come with words. Knows no disk: rows and proofs are handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.style import Style
@@ -16,23 +16,22 @@ from liveavatar_tui.catalogue import VersionRow
 from liveavatar_tui.quantities import day_text
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.findings import verdict, worst
-from liveavatar_tui.widgets.list_table import ListTable, cell
+from liveavatar_tui.widgets.list_table import ListTable, Row, cell
 from lora_repository.finding import Severity
 from lora_repository.i18n import N_, _
 
 if TYPE_CHECKING:
     from lora_repository.proof import PartProof, Proof
 
-# Column, heading, and the width of the table from which on it has a place.
-_COLUMNS: Final = (
-    ("version", N_("Version"), 0),
-    ("channels", N_("In use as"), 0),
-    ("rank", N_("Rank"), 0),
-    ("strength", N_("Strength"), 66),
-    ("files", N_("Files"), 92),
-    ("proof", N_("Proof"), 0),
-    ("date", N_("Date"), 80),
-)
+_COLUMNS: Final = {
+    "version": N_("Version"),
+    "channels": N_("In use as"),
+    "rank": N_("Rank"),
+    "strength": N_("Strength"),
+    "files": N_("Files"),
+    "proof": N_("Proof"),
+    "date": N_("Date"),
+}
 _SIGN: Final = {None: "✓", Severity.INFO: "✓", Severity.WARNING: "!", Severity.ERROR: "✗"}
 _CLASS: Final = {None: "ok", Severity.INFO: "ok", Severity.WARNING: "warning", Severity.ERROR: "error"}
 
@@ -42,6 +41,7 @@ class VersionTable(ListTable):
 
     flexible = "version"
     least: ClassVar[Mapping[str, int]] = {"rank": 5, "strength": 8, "proof": 9}
+    optional = ("files", "date", "strength", "rank")
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"versions--{name}" for name in ("ok", "warning", "error", "latest", "production", "staging", "muted")
@@ -71,16 +71,17 @@ class VersionTable(ListTable):
     def add_proofs(self, proofs: Mapping[str, Proof]) -> None:
         """Draw what is new about these versions, and nothing of the others."""
         self._proofs |= proofs
-        rows = [row for row in self._rows if row.name in proofs]
-        if not self.change([(row.name, {name: self._cell(name, row) for name in self._widths}) for row in rows]):
+        if not self.change(self._cells(row for row in self._rows if row.name in proofs)):
             self._draw()
 
     def on_resize(self, event: events.Resize) -> None:
         self._draw()
 
     def _draw(self) -> None:
-        headings = {name: cell(_(heading)) for name, heading, width in _COLUMNS if self.width >= width}
-        self.show(headings, [(row.name, {name: self._cell(name, row) for name in headings}) for row in self._rows])
+        self.show({name: cell(_(heading)) for name, heading in _COLUMNS.items()}, self._cells(self._rows))
+
+    def _cells(self, rows: Iterable[VersionRow]) -> list[Row]:
+        return [(row.name, {name: self._cell(name, row) for name in _COLUMNS}) for row in rows]
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"versions--{name}", partial=True)

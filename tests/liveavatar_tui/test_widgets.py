@@ -206,6 +206,20 @@ async def test_rows_keep_the_selection_by_name_and_fill_the_width() -> None:
         assert table.selected() is None
 
 
+async def test_columns_give_way_before_the_name_is_cut() -> None:
+    class Table(ListTable):
+        flexible = "name"
+        optional = ("date", "size")
+
+    headings = {name: cell(name) for name in ("name", "size", "date")}
+    rows = [("a", {"name": cell("a_rather_long_name"), "size": cell("12 kB"), "date": cell("2026-03-14")})]
+    for width, kept in ((60, ["name", "size", "date"]), (34, ["name", "size"]), (24, ["name"]), (15, ["name"])):
+        table = Table()
+        async with shown(table, (width, 10)):
+            table.show(headings, rows)
+            assert [column.key.value for column in table.ordered_columns] == kept
+
+
 # --- the last defence
 
 
