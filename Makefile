@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
+LOCALE := lora_repository/locale
 
-.PHONY: run test lint clean
+.PHONY: run test lint messages clean
 
 run: $(VENV)/.run
 	@$(BIN)/liveavatar-tui
@@ -17,6 +18,14 @@ lint: $(VENV)/.test
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# Gathers what is said in the sources, carries it into the Chinese catalogue and compiles that; then translate and repeat.
+messages: $(VENV)/.test
+	@$(BIN)/pybabel -q extract --no-wrap --add-location=file --omit-header \
+		-o $(LOCALE)/liveavatar.pot lora_repository engine liveavatar_tui
+	@$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
+		-D liveavatar -i $(LOCALE)/liveavatar.pot -d $(LOCALE)
+	@$(BIN)/pybabel compile --statistics -D liveavatar -d $(LOCALE)
 
 # A stamp a set of extras: set-up runs again only when what it was made from has changed.
 $(VENV)/bin/python:

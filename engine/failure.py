@@ -46,6 +46,7 @@ _ASKERS: Final = {
     Phase.DECODING: N_("decoding frames"),
     Phase.MUXING: N_("finishing the video"),
 }
+_ASKER: Final = N_("working")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Scene:
     @property
     def asker(self) -> str:
         """What the engine was doing, in the user's language."""
-        return _(_ASKERS.get(self.phase, N_("working")))
+        return _(_ASKERS.get(self.phase, _ASKER))
 
 
 def classify(fault: BaseException, scene: Scene) -> Finding:
@@ -86,7 +87,7 @@ def _out_of_memory(text: str, scene: Scene) -> Finding:
     unknown = _("an unknown amount")
     if asked := _CARD_ASKED.search(text):
         card, free = _CARD.search(text), _CARD_FREE.search(text)
-        device = f"GPU {card[1]}" if card else "GPU"
+        device = _("GPU {n}").format(n=card[1]) if card else _("the GPU")
         told = free[1] if free else unknown
         return codes.OUT_OF_MEMORY.finding(device=device, asker=scene.asker, asked=asked[1], free=told)
     wanted = _HOST_ASKED.search(text)

@@ -34,7 +34,8 @@ def check_room(plan: MemoryPlan, machine: Machine) -> Examined:
         peak = plan.peak(device)
         largest = ", ".join(f"{_(term.name)} {bytes_text(term.size)}" for term in plan.at(device, peak.stage)[:3])
         value = _("{need} needed, {free} free").format(need=bytes_text(plan.need(device)), free=bytes_text(free))
-        rows.append(Row(f"memory.{device}", _("memory of {name}").format(name=name), value, largest, worst(found)))
+        title = _("host memory") if device == HOST else _("memory of {name}").format(name=name)
+        rows.append(Row(f"memory.{device}", title, value, largest, worst(found)))
     return Examined(tuple(rows), tuple(findings))
 
 
