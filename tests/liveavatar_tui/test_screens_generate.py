@@ -48,7 +48,7 @@ async def shows(pilot: Pilot[int], *words: str) -> None:
 async def test_the_defaults_are_ready_and_explained(tmp_path: Path) -> None:
     async with form(write_world(tmp_path)) as pilot:
         await shows(pilot, "✓ Ready", "256×256 pixels", "0:06", "4 clips", "latest")
-        await shows(pilot, "v2.1_customer_service", "24 of 24 tensors", "memory of", "base model")
+        await shows(pilot, "v2.1_customer_service", "24 of 24 tensors", "needed, ", "base model")
 
 
 async def test_nothing_given_means_the_samples(tmp_path: Path) -> None:
