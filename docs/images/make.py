@@ -1,4 +1,4 @@
-"""Takes the pictures of the pages from the real app on the embedded avatar: `python docs/images/make.py [LANGUAGE ...]`.
+"""Takes the pictures of the pages from the real app on the embedded avatar: `python docs/images/make.py [LANGUAGE]`.
 
 A job is really run, so the pictures show what a user sees; they differ a little from one time to the next.
 """
