@@ -18,9 +18,10 @@ from engine.embedded.corpus.identity import BACKGROUNDS, CLOTHES, COLOURS, HAIRS
 from engine.embedded.portrait_reader import decided, draw, random_portraits
 from lora_repository.i18n import _
 
-PASS_DB: Final = 20.0
-"""Likeness from which a picture counts as an avatar. Renders reach 23 dB or more, photographs 16 dB or less."""
-_CHECK_STEPS: Final = 40
+PASS: Final = 0.55
+"""Likeness from which a picture counts as an avatar. 200 held-out renders reached 0.68 to 0.95; of 24 photographs,
+drawings and noises, the highest 0.42, the next 0.19."""
+_REFINE_STEPS: Final = 40
 _STARTS: Final = 12
 _COARSE_STEPS: Final = 80
 _KEPT: Final = 2
@@ -34,8 +35,8 @@ _NATIVE: Final = 128
 
 @dataclass(frozen=True)
 class PortraitVerdict:
-    """`ok`: the picture is of the avatars' kind. `score`: its likeness to the nearest avatar found, in dB. `message`:
-    what to tell the user, in the language in force."""
+    """`ok`: the picture is of the avatars' kind. `score`: likeness of its details to those of the nearest avatar found,
+    1 the same, 0 nothing in common. `message`: what to tell the user, in the language in force."""
 
     ok: bool
     score: float
@@ -43,18 +44,23 @@ class PortraitVerdict:
 
 
 def check_portrait(image: Tensor) -> PortraitVerdict:
-    """Judge a prepared portrait [1, 3, 1, H, W] in [-1, 1]. Takes about half a second of one core; deterministic."""
+    """Judge a prepared portrait [1, 3, 1, H, W] in [-1, 1].
+
+    A twentieth of a second on one core for an avatar, two seconds for a picture in doubt, which is fitted first.
+    Deterministic. Only the middle square is looked at.
+    """
     picture = _small(image, _SIZE)
-    start = portrait_reader.load().guess(_small(image, _NATIVE))
-    _unit, error = _fitted(start, picture, _CHECK_STEPS)
-    score = float(-10 * torch.log10(error.min().clamp(min=1e-9)))
-    if score >= PASS_DB:
-        message = _("The portrait is an avatar of the embedded model's kind ({score:.0f} dB).").format(score=score)
+    guess = portrait_reader.load().guess(_small(image, _NATIVE))
+    score = _likeness(draw(guess, _SIZE), picture)
+    if score < PASS:
+        score = _likeness(draw(_fitted(guess, picture, _REFINE_STEPS)[0], _SIZE), picture)
+    if score >= PASS:
+        message = _("The portrait is an avatar of the embedded model's kind ({score:.0%} alike).").format(score=score)
         return PortraitVerdict(True, score, message)
     message = _(
         "The embedded model can only drive its own kind of avatar, and this picture is not one "
-        "({score:.0f} dB alike; {least:.0f} dB are needed)."
-    ).format(score=score, least=PASS_DB)
+        "({score:.0%} alike; {least:.0%} are needed)."
+    ).format(score=max(0.0, score), least=PASS)
     return PortraitVerdict(False, score, message)
 
 
@@ -113,6 +119,20 @@ def _fitted(starts: Tensor, picture: Tensor, steps: int) -> tuple[Tensor, Tensor
     with torch.no_grad():
         unit = torch.where(switches, first, moving)
         return unit, _error(unit, picture, torch.ones(1))
+
+
+def _likeness(drawn: Tensor, picture: Tensor) -> float:
+    """Correlation of the fine structure of two pictures: edges in the same places, whatever the contrast.
+
+    The colours alone would not do: a faint photograph is near to any avatar of its mean colour.
+    """
+    own, true = (_details(part) for part in (drawn, picture))
+    return float((own * true).sum() / (own.norm() * true.norm() + 1e-3))
+
+
+def _details(picture: Tensor) -> Tensor:
+    around = F.avg_pool2d(F.pad(picture, (4, 4, 4, 4), mode="replicate"), 9, 1)
+    return picture - around
 
 
 def _error(unit: Tensor, picture: Tensor, weight: Tensor) -> Tensor:

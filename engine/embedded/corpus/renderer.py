@@ -51,7 +51,7 @@ def head_shape(scene: Scene) -> Tensor:
     """Distance to the head: an egg whose lower half lengthens as the jaw drops."""
     width = scene.i("face_width")
     y = torch.where(scene.head_y > 0, scene.head_y / (1 + 0.09 * scene.m("open")), scene.head_y)
-    narrowed = width * (1 - 0.42 * scene.i("jaw") * y.clamp(min=0) ** 2)
+    narrowed = width * (1 - 0.42 * scene.i("jaw") * y.clamp(0, 1.2) ** 2)  # below the chin it would pass zero
     x = scene.head_x + 0.04 * scene.m("yaw")
     return (torch.sqrt((x / narrowed) ** 2 + y**2 + 1e-6) - 1) * width
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from engine.embedded.corpus.identity import BACKGROUNDS, COLOURS, SCALARS, Identity, generator, sample
-from engine.embedded.corpus.renderer import render
-from engine.embedded.corpus.scene import MOTION, rest
+from engine.embedded.corpus.renderer import head_shape, render
+from engine.embedded.corpus.scene import MOTION, build, rest
 
 
 def dressed(**traits: float | tuple[float, float, float]) -> Identity:
@@ -94,6 +94,15 @@ def test_every_parameter_has_a_finite_gradient() -> None:
     assert values.grad is not None and motion.grad is not None
     assert bool(torch.isfinite(values.grad).all()) and bool(torch.isfinite(motion.grad).all())
     assert bool((motion.grad.abs().sum(0) > 0).all()), "a motion that moves nothing"
+
+
+def test_the_head_has_a_width_even_below_the_chin() -> None:
+    """A jaw that went on narrowing would reach a width of nought there, and gradients would be lost with it."""
+    who = sample(64, generator(8))
+    values = who.values.clone()
+    values[:, 3 * len(COLOURS) + SCALARS.index("jaw")] = torch.linspace(0.05, 0.75, 64)
+    distance = head_shape(build(Identity(values, who.hair, who.background, who.cloth), rest(64), 128))
+    assert float(distance.max()) < 5
 
 
 def test_avatars_are_clearly_different_from_each_other() -> None:
