@@ -21,7 +21,7 @@ from lora_repository.i18n import _
 PASS: Final = 0.55
 """Likeness from which a picture counts as an avatar. 200 held-out renders reached 0.68 to 0.95; of 24 photographs,
 drawings and noises, the highest 0.42, the next 0.19."""
-_REFINE_STEPS: Final = 40
+_REFINE_STEPS: Final = 25
 _STARTS: Final = 12
 _COARSE_STEPS: Final = 80
 _KEPT: Final = 2
@@ -46,7 +46,7 @@ class PortraitVerdict:
 def check_portrait(image: Tensor) -> PortraitVerdict:
     """Judge a prepared portrait [1, 3, 1, H, W] in [-1, 1].
 
-    A twentieth of a second on one core for an avatar, two seconds for a picture in doubt, which is fitted first.
+    A twentieth of a second on one core for an avatar, a second for a picture in doubt, which is fitted first.
     Deterministic. Only the middle square is looked at.
     """
     picture = _small(image, _SIZE)
@@ -67,7 +67,7 @@ def check_portrait(image: Tensor) -> PortraitVerdict:
 def avatarise(image: Tensor) -> Tensor:
     """The nearest avatar to a picture [1, 3, 1, H, W] in [-1, 1], drawn at its size [1, 3, 1, S, S], S = min(H, W).
 
-    The renderer is fitted by gradient, coarsely from a dozen starts and finely from the best two: some five seconds of
+    The renderer is fitted by gradient, coarsely from a dozen starts and finely from the best two: some ten seconds of
     one core, the same result every time.
     """
     starts = random_portraits(_STARTS, torch.Generator().manual_seed(0))
