@@ -84,7 +84,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One sentence instead of a page of flags."""
         see = _("All flags: python -m engine.inference --help")
-        sys.stderr.write(f"{message}. {see}\n")
+        sys.stderr.write(_("{fault}. {see}").format(fault=message, see=see) + "\n")
         raise SystemExit(2)
 
 
@@ -120,7 +120,7 @@ def _parser() -> _Parser:
     add("--label", metavar="NAME", help=_("a name for this run"))
     add("--output", metavar="DIR", help=_("job folder, made if need be (default: a new one in the state folder)"))
     add("--spec", metavar="FILE", help=_("read every setting from this file; its folder is the job folder"))
-    parser.add_argument("--version", action="version", version=__version__)
+    add("--version", action="version", version=__version__, help=_("print the version"))
     return parser
 
 

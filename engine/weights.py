@@ -133,7 +133,7 @@ def _differences(expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> s
         (unknown, _("it has the unknown {names}")),
         (misshapen, "{names}"),
     ]
-    return "; ".join(words.format(names=_listed(names)) for names, words in told if names)
+    return _("; ").join(words.format(names=_listed(names)) for names, words in told if names)
 
 
 def _listed(names: Sequence[str]) -> str:

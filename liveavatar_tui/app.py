@@ -8,16 +8,19 @@ from __future__ import annotations
 import gc
 import socket
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
-from textual.command import CommandInput, CommandPalette
+from textual.command import CommandInput, CommandList, CommandPalette
+from textual.content import Content
 from textual.filter import LineFilter
 from textual.reactive import Reactive
 from textual.screen import Screen
-from textual.theme import Theme
+from textual.theme import Theme, ThemeProvider
+from textual.widgets.option_list import Option
 
 from liveavatar_tui import keymap
 from liveavatar_tui.catalogue import Catalogue
@@ -34,10 +37,22 @@ if TYPE_CHECKING:
 
 
 class QuietPalette(CommandPalette):
-    """Textual's palette without a blinking cursor: an idle terminal is sent nothing."""
+    """Textual's palette in the language in force, without a blinking cursor: an idle terminal is sent nothing."""
 
     def on_mount(self) -> None:
         self.query_one(CommandInput).cursor_blink = False
+
+    def _start_no_matches_countdown(self, search_value: str) -> None:
+        """Textual's own, but for its English words."""
+        self._stop_no_matches_countdown()
+        tell = partial(self._tell_no_match, search_value)
+        self._no_matches_timer = self.set_timer(self._NO_MATCHES_COUNTDOWN, tell)
+
+    def _tell_no_match(self, sought: str) -> None:
+        if sought:
+            none = Option(Content(_("Nothing of that name.")), id=self._NO_MATCHES, disabled=True)
+            self.query_one(CommandList).add_option(none)
+        self._list_visible = bool(sought)
 
 
 class LiveAvatarApp(App[int]):
@@ -106,6 +121,10 @@ class LiveAvatarApp(App[int]):
     def action_command_palette(self) -> None:
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(QuietPalette(placeholder=_("Find a command…"), id="--command-palette"))
+
+    def search_themes(self) -> None:
+        """Choose a theme by its name."""
+        self.push_screen(QuietPalette(providers=[ThemeProvider], placeholder=_("Find a theme…")))
 
     async def action_go(self, place: str) -> None:
         """Switch to one of the three places; each keeps its state. From a job to the list of jobs, if need be."""

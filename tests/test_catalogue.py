@@ -31,8 +31,10 @@ LOCALE = ROOT / "lora_repository" / "locale"
 CHINESE = LOCALE / "zh_CN" / "LC_MESSAGES" / "liveavatar.po"
 HAN = re.compile(r"[\u4e00-\u9fff]")
 MARKERS = ("_", "N_", "ngettext")
-THE_SAME = re.compile(r"chmod |pip install |--sample-steps |\{\w+\}( \{\w+\})?$|(LoRA|VAE|config\.json: \{reason\}\.)$")
-"""Messages that are a command, a flag, a value or a term: the same in every language."""
+THE_SAME = re.compile(
+    r"[,;] $|v<major>|chmod |pip install |--sample-steps |\{\w+\}(\.? \{\w+\})?$|(LoRA|VAE|config\.json: \{reason\}\.)$"
+)
+"""Messages without a word to translate: a command, a flag, a value, a term, a comma."""
 TOOLS = re.compile(r"engine/embedded/(corpus|metrics|train|portrait_reader)")
 """What makes the embedded model: run by developers, in English."""
 SINKS = frozenset(

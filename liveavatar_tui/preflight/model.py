@@ -45,7 +45,8 @@ def check_loras(spec: RunSpec, layout: CheckpointLayout | None) -> Examined:
 
 
 def _row(title: str, proof: Proof) -> Row:
-    return Row("lora", title, proof.path.name, "; ".join(_part(part) for part in proof.parts), _gravest(proof.findings))
+    parts = _("; ").join(_part(part) for part in proof.parts)
+    return Row("lora", title, proof.path.name, parts, _gravest(proof.findings))
 
 
 def _part(part: PartProof) -> str:

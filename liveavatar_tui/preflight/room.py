@@ -32,7 +32,7 @@ def check_room(plan: MemoryPlan, machine: Machine) -> Examined:
         found = _verdict(plan, device, free, name)
         findings += found
         peak = plan.peak(device)
-        largest = ", ".join(f"{_(term.name)} {bytes_text(term.size)}" for term in plan.at(device, peak.stage)[:3])
+        largest = _(", ").join(f"{_(term.name)} {bytes_text(term.size)}" for term in plan.at(device, peak.stage)[:3])
         value = _("{need} needed, {free} free").format(need=bytes_text(plan.need(device)), free=bytes_text(free))
         title = _("host memory") if device == HOST else _("memory of {name}").format(name=name)
         rows.append(Row(f"memory.{device}", title, value, largest, worst(found)))
