@@ -39,6 +39,14 @@ class LoraSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     repository: Annotated[str, Meta(description="Folder of the LoRA versions.")] = "ckpt/lora_repository"
 
 
+class PolicySettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What `production` demands of a version beyond that it loads."""
+
+    published: Annotated[bool, Meta(description="Published versions only: a byte that changes later shows.")] = False
+    no_warnings: Annotated[bool, Meta(description="No warning in its proof.")] = False
+    reason: Annotated[bool, Meta(description="Whoever switches it says why.")] = True
+
+
 class GenerateSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a run starts from."""
 
@@ -72,6 +80,7 @@ class Config(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All that `config.yaml` may say."""
 
     lora: LoraSettings = msgspec.field(default_factory=LoraSettings)
+    policy: PolicySettings = msgspec.field(default_factory=PolicySettings)
     ckpt_dir: Annotated[
         str, Meta(description="Folder of the base model; `embedded` = the one that ships with the product.")
     ] = EMBEDDED
