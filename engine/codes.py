@@ -180,7 +180,7 @@ DISK_FULL: Final = Code(
 CRASHED: Final = Code(
     "RUN043",
     N_("The engine crashed with signal {signal} while {asker}."),
-    N_("Read the end of {log}, and run liveavatar-tui preflight to check the installation"),
+    N_("Read the end of {log}, then check the installation: liveavatar-tui preflight"),
 )
 KILLED: Final = Code(
     "RUN044",

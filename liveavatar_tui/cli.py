@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> CommandParser:
-    from liveavatar_tui.commands import config, jobs, repository, running
+    from liveavatar_tui.commands import checking, config, jobs, making, removing, repository, running, switching
 
     parser = CommandParser(
         prog="liveavatar-tui",
@@ -59,7 +59,7 @@ def _parser() -> CommandParser:
     parser.add_argument("--version", action="version", version=_version(), help=_("Print the version."))
     parser.with_help().set_defaults(run=_open)
     commands = parser.add_subparsers(title=_("Commands"), metavar=_("COMMAND"), parser_class=CommandParser)
-    for module in (repository, running, jobs, config):
+    for module in (repository, checking, switching, making, removing, running, jobs, config):
         module.register(commands)
     return parser
 
@@ -95,6 +95,7 @@ def _examples() -> str:
         ("liveavatar-tui", _("open the app")),
         ("liveavatar-tui versions", _("what there is, and what each channel points at")),
         ("liveavatar-tui check /path/to/my_lora/", _("will this LoRA load?")),
+        ("liveavatar-tui publish training/checkpoint-800/", _("make a version of it")),
         ('liveavatar-tui activate v2.1 --reason "ticket 812"', _("make it `latest`")),
         ("liveavatar-tui preflight --lora staging", _("will this run work and fit here?")),
         ("liveavatar-tui run --audio speech.wav --follow", _("generate, and watch the progress")),

@@ -44,6 +44,11 @@ SETTING_WRONG: Final = Code(
     N_("{origin}: `{key}` cannot be {value}: {reason}."),
     N_("See what it may be: liveavatar-tui config"),
 )
+CHANNEL_HAS_NO_FILE: Final = Code(
+    "CFG006",
+    N_("No settings file was found that could say what {channel} is."),
+    N_("Copy the product's config.yaml to where you are, or name one: liveavatar-tui --config FILE"),
+)
 
 # --- jobs
 NO_SUCH_JOB: Final = Code(

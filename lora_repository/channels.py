@@ -49,20 +49,20 @@ def resolve_channel(
     if reference == LATEST:
         return _latest(repository)
     if is_url(reference):
-        return _copy_of_url(reference)
+        return _copy_of_url(reference, followed[0])
     # What config.yaml says is relative to where config.yaml lies; what a person types, to where the person is.
     base = folder if folder is not None and len(followed) > 1 else Path.cwd()
-    return _local(reference, channels, repository, base)
+    return _local(reference, channels, repository, base, followed[0])
 
 
-def _local(reference: str, channels: Mapping[str, str], repository: LoraRepository, folder: Path) -> Path:
+def _local(reference: str, channels: Mapping[str, str], repository: LoraRepository, folder: Path, asked: str) -> Path:
     if match_version_name(reference) or _is_number(reference):
         return repository.version(reference).path.resolve()
     path = folder / _at_home(reference)
     if os.path.lexists(path):
         return _existing(path)
     if HUB_ID.fullmatch(reference):
-        return _copy_of_hub(reference, path)
+        return _copy_of_hub(reference, path, asked)
     if "/" in reference or reference in (".", ".."):
         raise explain(path, FileNotFoundError(2, "")) from None
     raise _unknown(reference, channels, repository)
@@ -100,7 +100,7 @@ def _latest(repository: LoraRepository) -> Path:
     return version.path.resolve()
 
 
-def _copy_of_url(url: str) -> Path:
+def _copy_of_url(url: str, asked: str) -> Path:
     visible = shown(without_secrets(url))
     if url_file_name(url) is None:
         raise problem(
@@ -115,24 +115,23 @@ def _copy_of_url(url: str) -> Path:
     raise problem(
         NOT_FETCHED,
         _("{url} is not on this host yet.").format(url=visible),
-        command("curl", "-fL", "--create-dirs", "-o", place, without_secrets(url)),
+        # By the channel's name where there is one: a pinned checksum and a token stay in config.yaml.
+        command("liveavatar-tui", "fetch", without_secrets(url) if asked == url else asked),
         path=shown(place),
     )
 
 
-def _copy_of_hub(reference: str, path: Path) -> Path:
+def _copy_of_hub(reference: str, path: Path, asked: str) -> Path:
     found = find_hub_copy(reference)
     if found is not None:
         # The snapshot's own name stays: its files are links to blobs that are named by hash alone.
         return found.absolute()
-    name, _sign, revision = reference.partition("@")
-    words = ["hf", "download", name, *(["--revision", revision] if revision else [])]
     raise problem(
         NOT_FETCHED,
         _("{name} is neither the path {path} nor in the hub's cache on this host.").format(
             name=shown(reference), path=shown(path)
         ),
-        command(*words),
+        command("liveavatar-tui", "fetch", asked),
         path=shown(path),
     )
 

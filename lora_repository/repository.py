@@ -9,6 +9,7 @@ import difflib
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lora_repository.codes import (
@@ -28,7 +29,7 @@ from lora_repository.proof import Proof
 from lora_repository.publish import publish
 from lora_repository.published import STATE_FOLDER, Published, change_since_publication, hashes_of, read_published
 from lora_repository.switch import Switch
-from lora_repository.trash import Trashed, remove, restore, trashed
+from lora_repository.trash import Trashed, empty, remove, restore, trashed
 from lora_repository.version_name import VersionName, match_version_name, parse_version_name, propose_name
 from lora_repository.wording import command, shown, some_of
 
@@ -177,6 +178,10 @@ class LoraRepository:
         current = self.latest()
         free = [v for v in old if not users.get(str(v.name)) and (current is None or v.path != current.path)]
         return [self.remove(str(version.name)) for version in free]
+
+    def empty_trash(self, days: int) -> list[str]:
+        """Delete for good what was removed `days` ago or earlier; the names. Raises Problem LORA045, LORA049."""
+        return empty(self.root, self.state, datetime.now(UTC) - timedelta(days=days))
 
     def changed(self, version: Version) -> Finding | None:
         """The finding for a published version whose bytes are no longer what was published; reads what has changed."""

@@ -29,7 +29,7 @@ from lora_repository.policy import LENIENT, Policy
 from lora_repository.proof import Proof
 from lora_repository.published import change_since_publication, changed_files, hashes_of
 from lora_repository.turns import turn
-from lora_repository.wording import command, shown
+from lora_repository.wording import shown, switch_command
 
 _PENDING: Final = "pending.json"
 
@@ -85,7 +85,7 @@ class Switch:
             number, target, recorded = _goal(past.of(self._pointer.channel), to, current, self._pointer.channel)
             hashes = self._examine(target)
             if recorded and recorded != hashes:
-                raise _changed(target, recorded, hashes)
+                raise _changed(self._pointer.channel, target, recorded, hashes)
             return self._move(past, current, target, hashes, reason, number)
 
     def _examine(self, target: str) -> dict[str, str]:
@@ -182,18 +182,16 @@ def _one_back(past: list[Generation], current: str | None, channel: str) -> int:
         raise problem(
             NOTHING_TO_ROLL_BACK,
             _("There is no earlier state of {channel} to go back to.").format(channel=channel),
-            _("Choose a version: {command}").format(command="liveavatar-tui activate VERSION"),
+            _("Choose a version: {command}").format(command=switch_command(channel)),
         )
     return earlier
 
 
-def _changed(target: str, then: dict[str, str], found: dict[str, str]) -> Problem:
+def _changed(channel: str, target: str, then: dict[str, str], found: dict[str, str]) -> Problem:
     return problem(
         CONTENT_CHANGED,
         _("{name} is not what it was: {files} changed since it was in force.").format(
             name=shown(target), files=", ".join(changed_files(then, found))
         ),
-        _("Restore the files, or switch to it as it is: {command}").format(
-            command=command("liveavatar-tui", "activate", target)
-        ),
+        _("Restore the files, or switch to it as it is: {command}").format(command=switch_command(channel, target)),
     )

@@ -19,7 +19,7 @@ from lora_repository.finding import problem
 from lora_repository.i18n import _
 from lora_repository.published import record_place
 from lora_repository.turns import turn
-from lora_repository.wording import command, shown
+from lora_repository.wording import shown, switch_command
 
 TRASH: Final = "trash"
 _STAMP: Final = "%Y%m%dT%H%M%S"
@@ -35,17 +35,18 @@ class Trashed:
 
 
 def remove(root: Path, state: Path, name: str, users: Collection[str]) -> Trashed:
-    """Move the version into the trash; `users` say who needs it (`latest`, `production`, a job).
+    """Move the version into the trash; `users` are the channels that need it (`latest`, `production`).
 
-    Raises Problem LORA054 when somebody does, LORA045, LORA049.
+    Raises Problem LORA054 when there are any, LORA045, LORA049.
     """
     if users:
+        named = sorted(users)
         raise problem(
             IN_USE,
             _("{name} is in use by {users} and cannot be removed.").format(
-                name=shown(name), users=", ".join(shown(user) for user in sorted(users))
+                name=shown(name), users=", ".join(shown(user) for user in named)
             ),
-            _("Switch to another version first: {command}").format(command="liveavatar-tui activate VERSION"),
+            _("Switch to another version first: {command}").format(command=switch_command(named[0])),
             path=shown(root / name),
         )
     with turn(root, state):
@@ -79,7 +80,7 @@ def restore(root: Path, state: Path, name: str) -> Path:
             raise problem(
                 NOT_IN_TRASH,
                 _("There is no {name} in the trash.").format(name=shown(name)),
-                _("See what is there: {command}").format(command=command("ls", "-l", state / TRASH)),
+                _("See what is there: {command}").format(command="liveavatar-tui restore"),
                 exit_code=2,
             )
         if (root / name).exists():

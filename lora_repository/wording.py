@@ -30,6 +30,12 @@ def command(*words: str | PurePath) -> str:
     return shown(shlex.join(str(word) for word in words))
 
 
+def switch_command(channel: str, target: str = "VERSION") -> str:
+    """The command that points `channel` at `target`; without a flag it is `latest` that moves."""
+    flag = () if channel == "latest" else ("--channel", channel)
+    return command("liveavatar-tui", "activate", target, *flag)
+
+
 def some_of(names: Iterable[str] | Sequence[str]) -> str:
     """The first three names, and how many more there are: `a, b, c, +5`."""
     listed = list(names)

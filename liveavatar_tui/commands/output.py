@@ -61,3 +61,32 @@ def complain_finding(finding: Finding) -> None:
     """A finding on stderr, as the reason why a command ends."""
     for line in finding_lines(finding):
         complain(line)
+
+
+class Meter:
+    """Bytes of a long copy on one line of stderr, while that is a terminal; a log gets no line of it. Mutable."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._shown = not quiet and sys.stderr.isatty()
+        self._done = 0
+
+    def add(self, count: int) -> None:
+        """`count` bytes more."""
+        self.show(self._done + count)
+
+    def show(self, done: int, total: int | None = None) -> None:
+        """`done` bytes in all, of `total` where it is known."""
+        from liveavatar_tui.quantities import bytes_text
+
+        before, self._done = self._done, done
+        # A line for each megabyte at most: a terminal over ssh must not slow a copy down.
+        if self._shown and (done >> 20 != before >> 20 or done == total):
+            text = bytes_text(done) if total is None else f"{bytes_text(done)} / {bytes_text(total)}"
+            sys.stderr.write(f"\r\033[K{text}")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._shown and self._done:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()

@@ -63,7 +63,7 @@ def test_channels_in_a_circle(repository):
 
 def test_a_hub_id_that_is_in_the_cache(repository, tmp_path):
     finding = refused(repository, "Quark-Vision/Live-Avatar")
-    assert (finding.code, finding.fix) == ("LORA060", "hf download Quark-Vision/Live-Avatar")
+    assert (finding.code, finding.fix) == ("LORA060", "liveavatar-tui fetch Quark-Vision/Live-Avatar")
     folder = tmp_path / "cache/huggingface/hub/models--Quark-Vision--Live-Avatar"
     snapshot = folder / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
@@ -74,7 +74,7 @@ def test_a_hub_id_that_is_in_the_cache(repository, tmp_path):
     (snapshot / "liveavatar.safetensors").symlink_to("../../blob")
     assert resolve_channel("Quark-Vision/Live-Avatar", {}, repository) == snapshot / "liveavatar.safetensors"
     assert resolve_channel(f"Quark-Vision/Live-Avatar@{COMMIT}", {}, repository).parent == snapshot
-    assert refused(repository, "Quark-Vision/Live-Avatar@v2").fix.endswith("--revision v2")
+    assert refused(repository, "Quark-Vision/Live-Avatar@v2").fix.endswith("fetch Quark-Vision/Live-Avatar@v2")
     assert refused(repository, "Quark-Vision/Live-Avatar@../main").code == "LORA060"
     (snapshot / "dmd_lora.safetensors").symlink_to("../../blob")
     assert resolve_channel("Quark-Vision/Live-Avatar", {}, repository) == snapshot
@@ -99,8 +99,10 @@ def test_a_path_wins_over_a_hub_id_of_the_same_name(repository, tmp_path):
 def test_a_url_is_where_its_download_lies(repository):
     finding = refused(repository, "production", {"production": URL})
     assert finding.code == "LORA060"
-    assert finding.fix.startswith("curl -fL --create-dirs -o ")
-    assert str(url_place(URL)) in finding.fix
+    assert finding.fix == "liveavatar-tui fetch production"
+    assert finding.path == str(url_place(URL))
+    pinned = f"{URL}?token=secret#sha256={'0' * 64}"
+    assert refused(repository, pinned).fix == f"liveavatar-tui fetch {URL}"
     url_place(URL).parent.mkdir(parents=True)
     write_adapter(url_place(URL), adapter_shapes(DIT, 4))
     assert resolve_channel(URL, {}, repository) == url_place(URL)
