@@ -22,13 +22,15 @@ from torch import Tensor
 
 from engine.checkpoint_layout import find_layout
 from engine.embedded.corpus.visemes import SAMPLE_RATE
-from engine.embedded.metrics import landmarks, probe, real_speech, report, sync
+from engine.embedded.metrics import landmarks, looks, probe, real_speech, report, sync
 from engine.embedded.metrics.cases import SIZE, Case, recorded, synthetic
 from engine.embedded.metrics.probe import Reading
 from engine.embedded.metrics.scores import Judges, Score, judge, plain, summary
 from engine.generate import Inputs, generate, set_scene
 from engine.load import Models, load_models
+from engine.lora import ActiveWeights
 from engine.media import blocks_for
+from engine.resolving import prove_stack
 from engine.spec import FPS
 
 _FEW: Final = 5
@@ -58,6 +60,7 @@ class Evaluation:
         self.models, self.judges = models, judges
         self.rows: dict[str, dict[str, float]] = {}
         self.scores: dict[str, list[Score]] = {}
+        self.looks: dict[str, dict[str, float]] = {}
         self.strips: list[Tensor] = []
 
     def add(self, title: str, cases: list[Case], videos: list[Tensor]) -> None:
@@ -85,16 +88,54 @@ class Evaluation:
         self.add("model, speech that falls silent", few, [answer(self.models, _hushed(case)) for case in few])
         self.add("true video, lips shut", few, [case.frozen() for case in few])
 
+    def adapters(self, cases: list[Case], versions: list[Path]) -> None:
+        """The same cases without and with each adapter: what changes, and whether the lips still follow."""
+        wardrobe = Wardrobe(self.models)
+        for version in (None, *versions):
+            wardrobe.wear(version)
+            title = "no adapter" if version is None else version.resolve().name
+            answers = [answer(self.models, case) for case in cases]
+            self.add(title, cases, answers)
+            self.looks[title] = looks.look([score.reading for score in self.scores[title]], answers)
+            self.strips.append(torch.stack([video[len(video) // 2] for video in answers]))
+        wardrobe.wear(None)
+
     def _portraits(self, cases: list[Case]) -> Reading:
         return self.judges.probe.read(torch.stack([case.portrait() for case in cases]))
+
+    def tables(self) -> str:
+        """All rows, as Markdown."""
+        parts = [report.table(self.rows)]
+        if self.looks:
+            parts.append(report.table(self.looks))
+        return "\n\n".join(parts)
 
     def save(self, folder: Path) -> None:
         """`evaluation.json`, `evaluation.md`, `sheet.png`."""
         folder.mkdir(parents=True, exist_ok=True)
         told = {title: [plain(score) for score in scores] for title, scores in self.scores.items()}
-        (folder / "evaluation.json").write_text(json.dumps({"summary": self.rows, "cases": told}, indent=1))
-        (folder / "evaluation.md").write_text(report.table(self.rows) + "\n")
+        document = {"summary": self.rows, "looks": self.looks, "cases": told}
+        (folder / "evaluation.json").write_text(json.dumps(document, indent=1))
+        (folder / "evaluation.md").write_text(self.tables() + "\n")
         report.sheet(self.strips, folder / "sheet.png")
+
+
+class Wardrobe:
+    """Puts one adapter at a time on the models. Mutable, as the weights that it writes."""
+
+    def __init__(self, models: Models) -> None:
+        self._layout = models.layout
+        self._active = {
+            "dit": ActiveWeights(models.dit, models.dit_weights),
+            "t5": ActiveWeights(models.text.model, models.text_weights),
+        }
+
+    def wear(self, version: Path | None) -> None:
+        """This adapter in place of whatever was worn; None: the base as it is. Raises Refused if it does not fit."""
+        proofs = () if version is None else prove_stack((version,), self._layout)
+        parts = [part for proof in proofs for part in proof.parts]
+        for target, active in self._active.items():
+            active.apply([part for part in parts if part.target == target])
 
 
 def _hushed(case: Case) -> Case:
@@ -118,6 +159,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--long", type=float, default=0.0, help="seconds of one long video (80: 2000 frames)")
+    parser.add_argument("--adapters", type=Path, nargs="*", default=[], help="versions to compare with the base")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--flite", help="path of the flite command")
     chosen = parser.parse_args()
@@ -130,8 +172,10 @@ def main() -> None:
     if chosen.long:
         long = synthetic(1, chosen.long, flite_command=chosen.flite)
         run.add("one long video: model", long, [answer(models, case) for case in long])
+    if chosen.adapters:
+        run.adapters(cases[: 2 * _FEW], chosen.adapters)
     run.save(chosen.out)
-    print(report.table(run.rows))
+    print(run.tables())
 
 
 if __name__ == "__main__":
