@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from liveavatar_tui.commands.wrapping import is_wide, wrap
 from liveavatar_tui.safe_text import safe_text
 from lora_repository.i18n import _
 
@@ -31,6 +32,10 @@ class Help(argparse.RawDescriptionHelpFormatter):
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
         """The first line, in the language in force."""
         super().add_usage(usage, actions, groups, _("Usage:") + " " if prefix is None else prefix)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        """argparse counts characters; Chinese ones take two cells each."""
+        return wrap(text, width) if is_wide(text) else super()._split_lines(text, width)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         """Upstream's spelling with underscores is understood and not shown."""
