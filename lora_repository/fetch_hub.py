@@ -110,7 +110,7 @@ def _offline(reference: str) -> Problem:
         OFFLINE,
         _("{name} is not in the hub's cache, and HF_HUB_OFFLINE forbids fetching it.").format(name=shown(reference)),
         _("Fetch it on a host with a connection, or: {command}").format(
-            command="HF_HUB_OFFLINE=0 " + command("hf", "download", reference.partition("@")[0])
+            command="HF_HUB_OFFLINE=0 " + command("liveavatar-tui", "fetch", reference)
         ),
     )
 

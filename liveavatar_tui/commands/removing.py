@@ -83,7 +83,7 @@ def prune(given: Namespace) -> int:
     if as_json(given):
         say_json({"removed": [_trashed_json(one) for one in gone], "deleted": deleted})
         return 0
-    moved = ngettext("{n} version is in the trash.", "{n} versions are in the trash.", len(gone))
+    moved = ngettext("{n} version was moved to the trash.", "{n} versions were moved to the trash.", len(gone))
     say(moved.format(n=len(gone)))
     say_table([(one.name, _back(one)) for one in gone])
     if hasattr(given, "empty_trash"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveavatar_tui.commands.output import say, say_findings, say_json, say_table
 from liveavatar_tui.commands.parser import add_command, add_json, as_json, examples
-from liveavatar_tui.commands.shared import settings_of
+from liveavatar_tui.commands.shared import SWITCHED, settings_of
 from lora_repository.i18n import _
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def register(commands: SubParsers) -> None:
         ("liveavatar-tui history --json | jq '.generations[0]'", _("the last switch, with the hashes of its files")),
     )
     parser = add_command(commands, "history", history, short, more, shown)
-    parser.add_argument("--channel", metavar="CHANNEL", help=_("Only the switches of this channel."))
+    parser.add_argument("--channel", metavar="CHANNEL", choices=SWITCHED, help=_("Only the switches of this channel."))
     add_json(parser).with_help()
 
     short = _("Print the path that a channel stands for.")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lora_repository.i18n import set_language
+
+SWITCHED: Final = ("latest", "default", "production", "staging")
+"""The channels that can be moved, for the parser, which imports nothing of what moves them."""
 
 if TYPE_CHECKING:
     from liveavatar_tui.settings import Settings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveavatar_tui.commands.output import complain, say, say_json
 from liveavatar_tui.commands.parser import CommandParser, add_command, add_json, as_json, examples
-from liveavatar_tui.commands.shared import settings_of
+from liveavatar_tui.commands.shared import SWITCHED, settings_of
 from lora_repository.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from liveavatar_tui.deployment import Deployment
     from lora_repository.history import Generation
 
-_CHANNELS = ("latest", "default", "production", "staging")
 _LATEST, _PRODUCTION = "latest", "production"
 
 
@@ -57,7 +56,7 @@ def register(commands: SubParsers) -> None:
 
 def _add_switch_flags(parser: CommandParser) -> None:
     parser.add_argument(
-        "--channel", metavar="CHANNEL", choices=_CHANNELS, help=_("latest, default, production or staging.")
+        "--channel", metavar="CHANNEL", choices=SWITCHED, help=_("latest, default, production or staging.")
     )
     parser.add_argument("--reason", metavar="TEXT", help=_("Why, for the history."))
     add_json(parser).with_help()

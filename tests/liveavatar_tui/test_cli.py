@@ -18,7 +18,10 @@ from engine.spec import RunSpec
 from liveavatar_tui.cli import main
 from lora_repository.i18n import language, set_language
 
-COMMANDS = ("versions", "check", "activate", "rollback", "resolve", "preflight", "run", "jobs", "config")
+COMMANDS = (
+    *("versions", "history", "resolve", "check", "activate", "rollback", "promote", "publish", "fetch", "convert"),
+    *("remove", "restore", "prune", "preflight", "run", "jobs", "config"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -278,7 +281,18 @@ HEAVY = {
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["--version"], ["versions", "--json"], ["jobs", "--json"], ["config"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["--version"],
+        ["versions", "--json"],
+        ["history"],
+        ["resolve", "latest"],
+        ["restore"],
+        ["jobs", "--json"],
+        ["config"],
+    ],
 )
 def test_what_is_quick_imports_nothing_heavy(arguments: list[str]) -> None:
     code = f"import sys\nfrom liveavatar_tui.cli import main\nmain({arguments!r})\nprint(*sys.modules, file=sys.stderr)"

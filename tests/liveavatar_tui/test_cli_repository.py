@@ -399,6 +399,7 @@ def test_prune_keeps_the_newest_and_empties_the_trash_when_asked(call, world: Pa
     "arguments",
     [["prune"], ["prune", "--keep", "0"], ["prune", "--keep", "-1"], ["prune", "--keep", "x"],
      ["prune", "--keep", "3", "--empty-trash", "-1"], ["activate", "v2.1", "--channel", "prod"], ["publish"],
+     ["history", "--channel", "prod"],
      ["convert", "x"], ["rollback", "--to", "x"], ["fetch"]],
 )  # fmt: skip
 def test_misuse(call, world: Path, arguments: list[str]) -> None:
