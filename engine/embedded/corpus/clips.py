@@ -106,7 +106,7 @@ def film(who: Identity, moves: Tensor, size: int = 128, renderer: Renderer = ren
     for first in range(0, clips, at_once):
         index = torch.arange(first, min(first + at_once, clips), device=moves.device)
         drawn = renderer(who.select(index).repeat(frames), moves[index].flatten(0, 1), size)
-        parts.append(drawn.view(len(index), frames, 3, size, size))
+        parts.append(drawn.view(len(index), frames, *drawn.shape[1:]))
     return torch.cat(parts)
 
 
