@@ -54,9 +54,9 @@ def find_layout(ckpt_dir: str | Path) -> CheckpointLayout:
     """
     embedded = str(ckpt_dir) == EMBEDDED
     root = EMBEDDED_WEIGHTS if embedded else Path(ckpt_dir).expanduser()
-    if not embedded and not root.is_dir():
-        raise codes.CHECKPOINT_MISSING.problem(path=str(root))
     try:
+        if not embedded and not root.is_dir():
+            raise codes.CHECKPOINT_MISSING.problem(path=str(root))
         layout = _lay_out(root, embedded)
         _require(layout)
     except PermissionError as fault:

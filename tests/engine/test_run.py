@@ -137,7 +137,8 @@ def test_the_embedded_model_refuses_what_it_cannot_drive(tmp_path: Path) -> None
 
 @needs_reader
 def test_a_photograph_becomes_the_nearest_avatar_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.embedded.portrait._FIT_STEPS", 2)  # the fit is tested where it is written
+    for name in ("_COARSE_STEPS", "_FINE_STEPS"):  # the fit is tested where it is written
+        monkeypatch.setattr(f"engine.embedded.portrait.{name}", 2)
     job = job_of(spec(), tmp_path)
     job = replace(job, resolved=replace(job.resolved, spec=changed(job.spec, avatarise=True)))
     drawn = drivable(job, PORTRAIT, 128, 128)
