@@ -1,181 +1,34 @@
-"""The full-screen app: registers the three places, the themes and the keys, and holds the terminal in good order.
+"""Opens the full-screen app: is this a terminal that can show it, and nothing in the way of the first paint.
 
-Knows no use-case: screens do the work. Started by `run_app`; nothing here imports torch, Pillow or numpy.
+Knows no screen. Textual is imported inside, where the collector of garbage rests already.
 """
 
 from __future__ import annotations
 
 import gc
-import socket
-from collections.abc import Iterable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App, SystemCommand
-from textual.binding import BindingType
-from textual.command import CommandInput, CommandList, CommandPalette
-from textual.content import Content
-from textual.filter import LineFilter
-from textual.reactive import Reactive
-from textual.screen import Screen
-from textual.theme import Theme, ThemeProvider
-from textual.widgets.option_list import Option
-
-from liveavatar_tui import keymap
-from liveavatar_tui.catalogue import Catalogue
-from liveavatar_tui.messages import GenerateWith, OpenJob, RepeatJob
-from liveavatar_tui.screens.repository import RepositoryScreen
 from liveavatar_tui.settings import Settings
-from liveavatar_tui.terminal.guard import TerminalGuard
-from liveavatar_tui.terminal.line_filter import ControlFilter
-from liveavatar_tui.theme import DARK, THEMES
-from lora_repository.i18n import _
-
-if TYPE_CHECKING:
-    from liveavatar_tui.screens.generate import Examine
-
-
-class QuietPalette(CommandPalette):
-    """Textual's palette in the language in force, without a blinking cursor: an idle terminal is sent nothing."""
-
-    def on_mount(self) -> None:
-        self.query_one(CommandInput).cursor_blink = False
-
-    def _start_no_matches_countdown(self, search_value: str) -> None:
-        """Textual's own, but for its English words."""
-        self._stop_no_matches_countdown()
-        tell = partial(self._tell_no_match, search_value)
-        self._no_matches_timer = self.set_timer(self._NO_MATCHES_COUNTDOWN, tell)
-
-    def _tell_no_match(self, sought: str) -> None:
-        if sought:
-            none = Option(Content(_("Nothing of that name.")), id=self._NO_MATCHES, disabled=True)
-            self.query_one(CommandList).add_option(none)
-        self._list_visible = bool(sought)
-
-
-class LiveAvatarApp(App[int]):
-    """`host` stands in the title bar, None asks the system; `examine` is the preflight, None the product's own."""
-
-    TITLE = "Live Avatar"
-    # The first screen's sheet with the app's: a sheet that comes later makes Textual read all of them again.
-    CSS_PATH = ["app.tcss", "screens/repository.tcss"]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.APP)
-    DEFAULT_MODE = "versions"
-    theme = Reactive(DARK.name)
-    ENABLE_COMMAND_PALETTE = True
-
-    def __init__(self, settings: Settings, *, host: str | None = None, examine: Examine | None = None) -> None:
-        super().__init__()
-        self._examine = examine
-        self.animation_level = "none"
-        self.settings = settings
-        self.host = host or socket.gethostname()
-        self.add_mode("versions", self._repository_screen)
-        self.add_mode("generate", self._generate_screen)
-        self.add_mode("jobs", self._jobs_screen)
-
-    def _repository_screen(self) -> Screen[None]:
-        settings = self.settings
-        catalogue = Catalogue(Path(settings.lora.repository), settings.channels(), settings.ckpt_dir)
-        return RepositoryScreen(catalogue, self.host)
-
-    def _generate_screen(self) -> Screen[None]:
-        from liveavatar_tui.screens.generate import GenerateScreen
-
-        return GenerateScreen(self.settings, self.host, self._examine)
-
-    def _jobs_screen(self) -> Screen[None]:
-        from liveavatar_tui.screens.jobs import JobsScreen
-
-        return JobsScreen(self.settings, self.host)
-
-    @property
-    def available_themes(self) -> dict[str, Theme]:
-        """Textual's themes and ours: ours are known before the first style sheet is read, so it is read once."""
-        return super().available_themes | {theme.name: theme for theme in THEMES}
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Our own variables, for themes that are not ours: greys that can be read on light and on dark."""
-        return {"muted": "#7f8993", "faint": "#6b747d"}
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), ControlFilter()]
-
-    def on_mount(self) -> None:
-        self.call_after_refresh(_collect_garbage_again)
-        if self.is_headless:
-            return
-        TerminalGuard(lambda code: self.exit(code, return_code=code)).install()
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        for key in (*keymap.APP, *getattr(screen, "KEYS", ())):
-            if key.action != "app.command_palette":
-                yield SystemCommand(_(key.label), _(key.tip), lambda action=key.action: self._run_later(screen, action))
-        yield SystemCommand(_("Theme"), _("Change the colours"), self.action_change_theme)
-
-    def _run_later(self, screen: Screen[object], action: str) -> None:
-        self.call_later(self.run_action, action.removeprefix("screen."), screen if "screen." in action else self)
-
-    def action_command_palette(self) -> None:
-        if not isinstance(self.screen, CommandPalette):
-            self.push_screen(QuietPalette(placeholder=_("Find a command…"), id="--command-palette"))
-
-    def search_themes(self) -> None:
-        """Choose a theme by its name."""
-        self.push_screen(QuietPalette(providers=[ThemeProvider], placeholder=_("Find a theme…")))
-
-    async def action_go(self, place: str) -> None:
-        """Switch to one of the three places; each keeps its state. From a job to the list of jobs, if need be."""
-        await self.switch_mode(place)
-        while len(self.screen_stack) > 1:
-            await self.pop_screen()
-
-    def action_help_quit(self) -> None:
-        """Ctrl+C: say how to leave, since it copies in a field and would end a long session by mistake."""
-        self.notify(_("Press {key} to leave the app; running jobs go on.").format(key="^q"), markup=False)
-
-    def action_help(self) -> None:
-        from liveavatar_tui.screens.help import HelpScreen
-
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen())
-
-    async def on_generate_with(self, message: GenerateWith) -> None:
-        from liveavatar_tui.screens.generate import GenerateScreen
-
-        await self.switch_mode("generate")
-        if isinstance(self.screen, GenerateScreen):
-            self.screen.choose(message.version)
-
-    async def on_repeat_job(self, message: RepeatJob) -> None:
-        from liveavatar_tui.screens.generate import GenerateScreen
-
-        await self.switch_mode("generate")
-        if isinstance(self.screen, GenerateScreen):
-            self.screen.fill(message.spec)
-
-    async def on_open_job(self, message: OpenJob) -> None:
-        from liveavatar_tui.screens.job import JobScreen
-
-        await self.action_go("jobs")
-        await self.push_screen(JobScreen(message.folder, self.settings, self.host))
 
 
 def run_app(settings: Settings) -> int:
-    """Run the app until the user leaves; the exit code: 0 for leaving, 128 + n for signal n, 2 without a terminal."""
+    """Run the app until the user leaves; the exit code: 0 for leaving, 128 + n for signal n.
+
+    Raises `Problem` TERM001 or TERM002 (exit code 2) where no full-screen app can run.
+    """
     from liveavatar_tui.terminal.capabilities import refusal, speak_utf8
 
     if error := refusal():
         raise error
     speak_utf8()
-    gc.disable()  # until the first paint: a full collection of what was imported would come in its middle (28 ms)
-    app = LiveAvatarApp(settings)
+    # Until the first paint: collections while modules load cost 18 ms, a full one in the middle of the paint 28 ms.
+    gc.disable()
+    from liveavatar_tui.full_screen import LiveAvatarApp
+
+    app = LiveAvatarApp(settings, painted=_collect_again)
     app.run()
     return app.return_code or 0
 
 
-def _collect_garbage_again() -> None:
+def _collect_again() -> None:
     gc.freeze()  # modules and style sheets stay for good: no collection need look at them
     gc.enable()

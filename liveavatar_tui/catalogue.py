@@ -7,10 +7,11 @@ whole files), so it is called from a worker.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from lora_repository.finding import Finding, Problem
 from lora_repository.folder import CONTRACT_NAMES
@@ -24,16 +25,14 @@ if TYPE_CHECKING:
 LATEST: Final = "latest"
 
 
-@dataclass(frozen=True, slots=True)
-class FileFact:
+class FileFact(msgspec.Struct, frozen=True):
     """One file of a version: name and size in bytes."""
 
     name: str
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class VersionRow:
+class VersionRow(msgspec.Struct, frozen=True):
     """One version. `number` is `v2.1`, `title` the rest of the folder's name; `channels` the names that point at it.
 
     `stamp` changes whenever a file of it does, so that a proof can be kept.
@@ -49,8 +48,7 @@ class VersionRow:
     stamp: tuple[tuple[str, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """The whole repository at one moment; `findings` are about the repository itself, such as a broken `latest`.
 
     `previous` is where a roll-back would lead, None when nowhere; `following` are the channels that move with `latest`.

@@ -6,16 +6,15 @@ screen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from textual.binding import Binding, BindingType
 
 from lora_repository.i18n import N_
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """One action and the keys for it. `id` is stable: users rebind by it. `label` stands in the line of keys,
     `tip` in the help screen; `footer` says whether it stands in the line of keys at all."""
 

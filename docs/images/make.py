@@ -13,7 +13,7 @@ from typing import Final
 
 from textual.pilot import Pilot
 
-from liveavatar_tui.app import LiveAvatarApp
+from liveavatar_tui.full_screen import LiveAvatarApp
 from liveavatar_tui.screens.generate import GenerateScreen
 from liveavatar_tui.screens.job import JobScreen
 from liveavatar_tui.settings import load_settings

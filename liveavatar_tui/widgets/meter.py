@@ -6,10 +6,10 @@ Knows no job: it is told a share and the steps.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+import msgspec
 from textual.content import Content
 from textual.widget import Widget
 
@@ -23,8 +23,7 @@ class Mark(Enum):
     FAILED = ("✗", "bold $text-error")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One step of the way: its name in the user's language and how far it is."""
 
     name: str

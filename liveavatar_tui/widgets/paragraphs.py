@@ -6,9 +6,9 @@ Knows nothing of what the text says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
@@ -16,8 +16,7 @@ from textual.widget import Widget
 _LEAST: Final = 16  # cells of text beside the lead; where even these are not left, the text goes beneath it
 
 
-@dataclass(frozen=True, slots=True)
-class Paragraph:
+class Paragraph(msgspec.Struct, frozen=True):
     """`lead` stands before the first line of `body`; further lines are indented by its width."""
 
     lead: Content

@@ -19,7 +19,7 @@ from world import write_world as write_whole_world
 
 from engine.protocol import Phase, PhaseChanged
 from engine.spec import RunSpec
-from liveavatar_tui.app import LiveAvatarApp
+from liveavatar_tui.full_screen import LiveAvatarApp
 from liveavatar_tui.messages import OpenJob
 from liveavatar_tui.preflight import Report, preflight
 from liveavatar_tui.screens.dialogs import AskReason

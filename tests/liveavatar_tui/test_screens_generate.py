@@ -15,7 +15,7 @@ from world import screen_text, until, write_speech, write_world
 
 import liveavatar_tui.jobs.starting
 from engine.spec import RunSpec
-from liveavatar_tui.app import LiveAvatarApp
+from liveavatar_tui.full_screen import LiveAvatarApp
 from liveavatar_tui.jobs.watching import list_jobs
 from liveavatar_tui.paths import sample_audio, sample_image
 from liveavatar_tui.preflight.report import Report, Row

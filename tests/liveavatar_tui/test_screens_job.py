@@ -17,7 +17,7 @@ from world import write_world as world_of
 from engine.job_folder import JobFolder, Journal
 from engine.protocol import AnyEvent, Failed, Phase, PhaseChanged, Progress, Warned, encode_line
 from engine.spec import RunSpec
-from liveavatar_tui.app import LiveAvatarApp
+from liveavatar_tui.full_screen import LiveAvatarApp
 from liveavatar_tui.jobs.starting import start
 from liveavatar_tui.jobs.state import State
 from liveavatar_tui.jobs.watching import read_job

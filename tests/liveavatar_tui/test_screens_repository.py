@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 from world import screen_text, until, write_version, write_world
 
-from liveavatar_tui.app import LiveAvatarApp
+from liveavatar_tui.full_screen import LiveAvatarApp
 from liveavatar_tui.screens.dialogs import AskReason
 from liveavatar_tui.screens.generate import GenerateScreen
 from liveavatar_tui.screens.repository import RepositoryScreen
