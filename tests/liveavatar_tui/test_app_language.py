@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Input
 from world import screen_text, until, write_world
 
-from liveavatar_tui.app import LiveAvatarApp, QuietPalette
+from liveavatar_tui.full_screen import LiveAvatarApp, QuietPalette
 from lora_repository.i18n import set_language
 
 
