@@ -92,9 +92,8 @@ def report(taken: Mapping[str, Sequence[tuple[float, ...]]], load: float) -> Non
         print("   ".join(told))
     bare, app = ([value[0] for value in taken[name]] for name in ("bare table", "the app"))
     pairs = statistics.median(two / one for one, two in zip(bare, app, strict=True))
-    print(
-        f"ratio of first contents (at most 1.5): {pairs:.2f}, of the quickest {min(app) / min(bare):.2f}; load {load:.1f}"
-    )
+    quickest = min(app) / min(bare)
+    print(f"ratio of first contents (at most 1.5): {pairs:.2f}, of the quickest {quickest:.2f}; load {load:.1f}")
 
 
 if __name__ == "__main__":
