@@ -134,13 +134,15 @@ async def test_the_palette_finds_commands_of_app_and_screen(tmp_path: Path) -> N
     async with app.run_test(size=(100, 40)) as pilot:
         await until(pilot, lambda: "✓ ok" in screen_text(app))
         await pilot.press("ctrl+p")
-        await until(pilot, lambda: isinstance(app.screen, QuietPalette))
+        await until(pilot, lambda: isinstance(app.screen, QuietPalette) and isinstance(app.focused, Input))
         assert not app.screen.query_one(Input).cursor_blink
         await pilot.press(*"jobs")
         await until(pilot, lambda: "All jobs, running and ended" in screen_text(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, JobsScreen))
-        await pilot.press("ctrl+p", *"back to the ver")
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, QuietPalette) and isinstance(app.focused, Input))
+        await pilot.press(*"back to the ver")
         await until(pilot, lambda: "Back to the versions" in screen_text(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RepositoryScreen))
