@@ -138,7 +138,7 @@ def _part_cells(part: PartProof) -> list[str]:
         part.file.name,
         _("rank {rank}").format(rank=part.rank),
         f"alpha {part.alpha:g}",
-        _("strength {strength:g}").format(strength=part.strength),
+        _("strength {strength:g}").format(strength=round(part.strength, 3)),
         matched.format(n=part.matched, total=part.total),
     ]
 

@@ -56,7 +56,7 @@ def _part(part: PartProof) -> str:
         part.total,
     )
     return told.format(
-        file=part.file.name, rank=part.rank, strength=part.strength, matched=part.matched, total=part.total
+        file=part.file.name, rank=part.rank, strength=round(part.strength, 3), matched=part.matched, total=part.total
     )
 
 
