@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lora_repository.codes import POLICY_UNMET
 from lora_repository.finding import Severity, problem
 from lora_repository.i18n import _
-from lora_repository.proof import Proof
 from lora_repository.published import read_published
 from lora_repository.wording import command, shown
+
+if TYPE_CHECKING:
+    from lora_repository.proof import Proof
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lora_repository.codes import (
     LATEST_NOT_A_LINK,
@@ -25,13 +26,14 @@ from lora_repository.i18n import _
 from lora_repository.place import explain, is_folder
 from lora_repository.pointers import LATEST, LinkPointer, Pointer
 from lora_repository.policy import LENIENT, Policy
-from lora_repository.proof import Proof
-from lora_repository.publish import publish
 from lora_repository.published import STATE_FOLDER, Published, change_since_publication, hashes_of, read_published
-from lora_repository.switch import Switch
-from lora_repository.trash import Trashed, empty, remove, restore, trashed
 from lora_repository.version_name import VersionName, match_version_name, parse_version_name, propose_name
 from lora_repository.wording import command, shown, some_of
+
+if TYPE_CHECKING:  # whoever only looks pays for nothing that changes the repository: a tenth of a start of the app
+    from lora_repository.proof import Proof
+    from lora_repository.switch import Switch
+    from lora_repository.trash import Trashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ class LoraRepository:
 
         Its generations are in the same history, under the channel's name.
         """
+        from lora_repository.switch import Switch
+
         return Switch(self.root, self.state, self._required_prover(), pointer, locate, policy)
 
     def publish(
@@ -152,6 +156,8 @@ class LoraRepository:
         named = match_version_name(source.name)
         proposed = propose_name(existing, title or (named.slug if named else source.stem))
         chosen = proposed if name is None else parse_version_name(name)
+        from lora_repository.publish import publish
+
         return publish(self.root, self.state, self._required_prover(), source, chosen, progress)
 
     def remove(self, name: str, users: Collection[str] = ()) -> Trashed:
@@ -162,14 +168,20 @@ class LoraRepository:
         version = self.version(name)
         current = self.latest()
         held = {LATEST} if current is not None and current.path == version.path else set()
+        from lora_repository.trash import remove
+
         return remove(self.root, self.state, str(version.name), held | set(users))
 
     def removed(self) -> list[Trashed]:
         """What is in the trash, the newest first."""
+        from lora_repository.trash import trashed
+
         return trashed(self.state)
 
     def restore(self, name: str) -> Version:
         """Bring a removed version back; raises Problem LORA055 not there, LORA052 name taken, LORA045, LORA049."""
+        from lora_repository.trash import restore
+
         return Version(parse_version_name(name), restore(self.root, self.state, name))
 
     def prune(self, keep: int, users: Mapping[str, Collection[str]]) -> list[Trashed]:
@@ -181,6 +193,8 @@ class LoraRepository:
 
     def empty_trash(self, days: int) -> list[str]:
         """Delete for good what was removed `days` ago or earlier; the names. Raises Problem LORA045, LORA049."""
+        from lora_repository.trash import empty
+
         return empty(self.root, self.state, datetime.now(UTC) - timedelta(days=days))
 
     def changed(self, version: Version) -> Finding | None:
@@ -190,6 +204,8 @@ class LoraRepository:
         return change_since_publication(self.state, version.path, hashes_of(version.path))
 
     def _switch(self) -> Switch:
+        from lora_repository.switch import Switch
+
         link = LinkPointer(self.root, self.state)
         return Switch(self.root, self.state, self._required_prover(), link, lambda name: self.version(name).path)
 
