@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from engine.embedded.train.clips import ClipSource, PicturePool, focus_map
-from engine.embedded.train.losses import edge_energy_loss, gradient_loss, laplacian, pixel_loss, psnr
+from engine.embedded.train.losses import edge_energy_loss, gradient_loss, laplacian, luma, pixel_loss, psnr
 from engine.embedded.train.schedule import Clock, MovingAverage, own_way, same_start, share_gradients
 from engine.embedded.train.shapes import SIZE, VAE
 from engine.model.vae import VaeConfig, WanVae
@@ -124,5 +124,5 @@ def held_out_psnr(vae: WanVae, source: ClipSource, frames: int = 49) -> tuple[fl
     clips = source.sample(16, frames)
     output = vae.decode_whole(vae.encode(clips.video)).float().clamp(-1, 1)
     made, true = (x.transpose(1, 2).flatten(0, 1) for x in (output, clips.video))
-    energy = laplacian(made).square().mean() / laplacian(true).square().mean()
+    energy = laplacian(luma(made)).square().mean() / laplacian(luma(true)).square().mean()
     return float(psnr(made, true)), float(energy)

@@ -15,6 +15,11 @@ def laplacian(x: Tensor) -> Tensor:
     return 4 * x[..., 1:-1, 1:-1] - x[..., :-2, 1:-1] - x[..., 2:, 1:-1] - x[..., 1:-1, :-2] - x[..., 1:-1, 2:]
 
 
+def luma(x: Tensor) -> Tensor:
+    """[N, 3, H, W] -> [N, 1, H, W]."""
+    return (x * x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
 def pixel_loss(output: Tensor, target: Tensor, focus: Tensor) -> Tensor:
     """Weighted L1 + L2: L1 keeps edges, L2 is what PSNR measures."""
     gap = output - target
@@ -33,11 +38,12 @@ def edge_energy_loss(output: Tensor, target: Tensor, focus: Tensor, window: int 
     """Local Laplacian energy must match, wherever in its window the edge lies.
 
     A mean over plausible edges is soft and pays nothing in L1 for being so; here it pays. Unlike an adversary it has no
-    memory and cannot diverge.
+    memory and cannot diverge. Of the luma: over the three channels it can be earned with colour noise (0.84 of the true
+    energy against 0.56 of the luma's, and a decibel of PSNR lost).
     """
     weight = F.avg_pool2d(focus[..., 1:-1, 1:-1], window, window // 2)
-    mine = F.avg_pool2d(laplacian(output).square().mean(1, keepdim=True), window, window // 2)
-    true = F.avg_pool2d(laplacian(target).square().mean(1, keepdim=True), window, window // 2)
+    mine = F.avg_pool2d(laplacian(luma(output)).square(), window, window // 2)
+    true = F.avg_pool2d(laplacian(luma(target)).square(), window, window // 2)
     return (((mine + 1e-4).sqrt() - (true + 1e-4).sqrt()).abs() * weight).mean()
 
 
