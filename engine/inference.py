@@ -20,7 +20,7 @@ import msgspec
 from engine import __version__, codes
 from engine.failure import Scene, classify
 from engine.identity import own
-from engine.job_folder import JobFolder, Journal, RecordLock, fresh_job_id, jobs_root, lock_owner, reason, write_atomic
+from engine.job_folder import JobFolder, Journal, RecordLock, fresh_job_id, jobs_root, lock_owner, reason
 from engine.log import LOG, Terminal, open_log
 from engine.protocol import PROTOCOL, Cancelled, Failed, Phase, Started
 from engine.resolving import Refused, check_values
@@ -28,6 +28,7 @@ from engine.run import run
 from engine.spec import EMBEDDED, RunSpec, decode, encode
 from engine.stage import Stage, Stopped
 from lora_repository.borrowed import teach_argparse
+from lora_repository.files import write_whole
 from lora_repository.finding import Problem
 from lora_repository.i18n import _, set_language
 
@@ -208,7 +209,7 @@ def _conduct(request: Request, terminal: Terminal) -> int:
 def _spec_of(request: Request) -> RunSpec:
     if request.spec is None:
         return read_spec(request.folder.spec)
-    write_atomic(request.folder.spec, encode(request.spec))
+    write_whole(request.folder.spec, encode(request.spec))
     return request.spec
 
 

@@ -99,30 +99,6 @@ def reason(fault: OSError) -> str:
     return (fault.strerror or str(fault)).lower()
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Replace `path` whole or not at all, also through a power cut: beside, fsync, rename, fsync of the folder."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class RecordLock:
     """Mutable: a POSIX record lock on a file, held until `release` or the death of the process.
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine import codes
 from engine.cores import usable_cores
-from engine.job_folder import JobFolder, write_atomic
+from engine.job_folder import JobFolder
 from engine.log import LOG
 from engine.media import blocks_for
 from engine.memory import MemoryPlan, mode_of, plan_run
@@ -29,6 +29,7 @@ from engine.resolving import Resolved, resolve, video_size
 from engine.spec import FPS, RunSpec
 from engine.stage import Pace, Stage
 from engine.video_sink import VideoSink, save_preview
+from lora_repository.files import write_whole
 from lora_repository.i18n import _
 from lora_repository.proof import PartProof
 from lora_repository.wording import shown
@@ -80,7 +81,7 @@ def run(spec: RunSpec, folder: JobFolder, stage: Stage) -> Finished:
     finished = _generate(job, models, scene, provenance, loaded)
     # 5. where it came from
     stage.close()
-    write_atomic(folder.provenance, provenance.document(finished, stage.seconds, str(models.device), threads))
+    write_whole(folder.provenance, provenance.document(finished, stage.seconds, str(models.device), threads))
     return finished
 
 

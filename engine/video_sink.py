@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine import codes
-from engine.job_folder import reason, sync_folder, write_atomic
+from engine.job_folder import reason
 from engine.memory_use import readable
 from engine.speech import Samples, native_rate, read_channels
+from lora_repository.files import sync_folder, write_whole
 from lora_repository.finding import Problem
 
 Frames = NDArray[np.uint8]
@@ -183,4 +184,4 @@ def save_preview(path: Path, frame: Frames) -> None:
     """One frame uint8 `[H, W, 3]` as a JPEG that replaces `path` whole or not at all."""
     content = io.BytesIO()
     Image.fromarray(frame).save(content, format="JPEG", quality=_PREVIEW_QUALITY)
-    write_atomic(path, content.getvalue())
+    write_whole(path, content.getvalue())

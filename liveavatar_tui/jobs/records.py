@@ -14,7 +14,8 @@ from typing import TypeVar
 import msgspec
 
 from engine.identity import Identity
-from engine.job_folder import JobFolder, write_atomic
+from engine.job_folder import JobFolder
+from lora_repository.files import write_whole
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,19 +59,19 @@ def exit_path(folder: JobFolder) -> Path:
 
 def write_launch(folder: JobFolder, engine: Identity) -> None:
     """Durable when this returns."""
-    write_atomic(launch_path(folder), msgspec.json.encode(Launch(engine=engine, time=time.time())))
+    write_whole(launch_path(folder), msgspec.json.encode(Launch(engine=engine, time=time.time())))
 
 
 def write_cancel(folder: JobFolder) -> None:
     """Durable when this returns; the first request stays."""
     if not cancel_path(folder).exists():
         request = CancelRequest(user=getpass.getuser(), host=socket.gethostname(), time=time.time())
-        write_atomic(cancel_path(folder), msgspec.json.encode(request))
+        write_whole(cancel_path(folder), msgspec.json.encode(request))
 
 
 def write_exit(folder: JobFolder, status: int) -> None:
     """Durable when this returns."""
-    write_atomic(exit_path(folder), msgspec.json.encode(Exit(status=status)))
+    write_whole(exit_path(folder), msgspec.json.encode(Exit(status=status)))
 
 
 def read_launch(folder: JobFolder) -> Launch | None:

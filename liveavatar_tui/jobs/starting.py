@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from engine.identity import Identity, boot_id, start_time
-from engine.job_folder import JobFolder, fresh_job_id, reason, write_atomic
+from engine.job_folder import JobFolder, fresh_job_id, reason
 from engine.spec import RunSpec, encode
 from liveavatar_tui import codes
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.records import write_exit, write_launch
 from liveavatar_tui.jobs.watching import read_job
+from lora_repository.files import write_whole
 
 ENGINE: Final = (sys.executable, "-m", "engine.inference")
 _NAMES: Final = frozenset(
@@ -40,7 +41,7 @@ def start(spec: RunSpec, jobs_dir: Path, *, command: Sequence[str] = ENGINE) -> 
     folder = JobFolder(jobs_dir / fresh_job_id())
     folder.create()
     try:
-        write_atomic(folder.spec, encode(spec))
+        write_whole(folder.spec, encode(spec))
         engine = _spawn([*command, "--spec", str(folder.spec)], folder, engine_environment(os.environ, spec.language))
         write_launch(folder, engine)
     except OSError as fault:

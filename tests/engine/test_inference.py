@@ -19,9 +19,10 @@ import pytest
 from msgspec.structs import replace
 
 from engine import identity
-from engine.job_folder import JobFolder, lock_owner, read_journal, write_atomic
+from engine.job_folder import JobFolder, lock_owner, read_journal
 from engine.protocol import Cancelled, Failed, Finished, Phase, PhaseChanged, Progress, Started
 from engine.spec import RunSpec, decode, encode
+from lora_repository.files import write_whole
 from tests.engine.tiny_run import CHECKPOINT, PORTRAIT, TEMPLATE, copy_checkpoint, make_version, spec, tone
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +62,7 @@ def environment(home: Path) -> dict[str, str]:
 def as_the_app(folder: Path, wanted: RunSpec) -> subprocess.Popen[bytes]:
     job = JobFolder(folder)
     job.create()
-    write_atomic(job.spec, encode(wanted))
+    write_whole(job.spec, encode(wanted))
     with job.log.open("ab") as log:
         command = [*ENGINE, "--spec", str(job.spec)]
         streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}

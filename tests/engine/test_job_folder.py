@@ -15,16 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import identity
-from engine.job_folder import (
-    JobFolder,
-    Journal,
-    fresh_job_id,
-    jobs_root,
-    lock_owner,
-    read_journal,
-    write_atomic,
-)
+from engine.job_folder import JobFolder, Journal, fresh_job_id, jobs_root, lock_owner, read_journal
 from engine.protocol import Finished, Phase, PhaseChanged, Progress, encode_line
+from lora_repository.files import write_whole
 from lora_repository.finding import Problem
 
 HOLD_LOCK = """
@@ -69,18 +62,18 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_atomic_write_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
     target = tmp_path / "output.json"
-    write_atomic(target, b"old")
-    write_atomic(target, b"new")
+    write_whole(target, b"old")
+    write_whole(target, b"new")
     assert target.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_failed_atomic_write_keeps_the_old_content(tmp_path: Path) -> None:
     target = tmp_path / "output.json"
-    write_atomic(target, b"old")
-    script = "import resource, signal, sys; from pathlib import Path; from engine.job_folder import write_atomic\n"
+    write_whole(target, b"old")
+    script = "import resource, signal, sys; from pathlib import Path; from lora_repository.files import write_whole\n"
     script += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
-    script += "write_atomic(Path(sys.argv[1]), b'x' * 1000)"
+    script += "write_whole(Path(sys.argv[1]), b'x' * 1000)"
     done = subprocess.run([sys.executable, "-c", script, target], capture_output=True, check=False)
     assert done.returncode == 1 and b"File too large" in done.stderr
     assert target.read_bytes() == b"old"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine.identity import boot_id, own
-from engine.job_folder import JobFolder, Journal, lock_owner, write_atomic
+from engine.job_folder import JobFolder, Journal, lock_owner
 from engine.protocol import Finished, Phase, Progress, Started, encode_line
 from engine.spec import RunSpec, encode
 from liveavatar_tui.jobs.cancelling import Outcome, cancel
@@ -24,6 +24,7 @@ from liveavatar_tui.jobs.records import launch_path, read_exit, read_launch
 from liveavatar_tui.jobs.starting import engine_environment, start
 from liveavatar_tui.jobs.state import State
 from liveavatar_tui.jobs.watching import Watcher, find_job, list_jobs, read_job
+from lora_repository.files import write_whole
 from lora_repository.finding import Problem
 
 STANDIN = (sys.executable, str(Path(__file__).with_name("standin_engine.py")))
@@ -195,7 +196,7 @@ def process_table(tmp_path: Path, pid: int, start_time: int, boot: str | None = 
 def folder_of(jobs_dir: Path, name: str = "20250101-000000-abc123") -> JobFolder:
     folder = JobFolder(jobs_dir / name)
     folder.create()
-    write_atomic(folder.spec, encode(RunSpec(prompt="p", image="/i", audio="/a")))
+    write_whole(folder.spec, encode(RunSpec(prompt="p", image="/i", audio="/a")))
     return folder
 
 

@@ -21,7 +21,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from engine.identity import own
-from engine.job_folder import JobFolder, Journal, write_atomic
+from engine.job_folder import JobFolder, Journal
 from engine.protocol import (
     AdapterLoaded,
     AnyEvent,
@@ -37,6 +37,7 @@ from engine.protocol import (
 )
 from engine.spec import RunSpec, encode
 from liveavatar_tui.settings import Settings, load_settings
+from lora_repository.files import write_whole
 
 ATTENTION = {f"blocks.{block}.self_attn.{side}": (16, 16) for block in (0, 1) for side in "qkvo"}
 FEED_FORWARD = {
@@ -124,7 +125,7 @@ def write_job(root: Path, name: str, spec: RunSpec, events: Iterable[AnyEvent], 
     """A job folder as an engine leaves it."""
     folder = JobFolder(root / name)
     folder.create()
-    write_atomic(folder.spec, encode(spec))
+    write_whole(folder.spec, encode(spec))
     os.utime(folder.spec, (DAY, DAY))
     journal = Journal(folder.events)
     for event in events:
