@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from liveavatar_tui.jobs.job import Job
     from lora_repository.history import Generation
     from lora_repository.published import Published
-    from lora_repository.switch import Switch
+    from lora_repository.repository import Version
+    from lora_repository.switch import Seen, Switch
     from lora_repository.trash import Trashed
 
 PRODUCTION: Final = "production"
@@ -47,23 +48,32 @@ class Deployment:
         self._folder = settings.file.parent if settings.file is not None else None
         self.repository = LoraRepository(Path(settings.lora.repository), prover_for(settings.ckpt_dir))
 
-    def activate(self, channel: str, reference: str, reason: str = "") -> Generation:
-        """Point `channel` at `reference`: of `latest` a version, else whatever a channel may say."""
+    def activate(self, channel: str, reference: str, reason: str = "", seen: Seen | None = None) -> Generation:
+        """Point `channel` at `reference`: of `latest` a version, else whatever a channel may say.
+
+        Raises Problem LORA056 where the channel is no longer as it was `seen`.
+        """
         if channel == LATEST:
-            return self.repository.activate(reference, reason)
+            return self.repository.activate(reference, reason, seen)
         self._require_reason(channel, reason, switch_command(channel, reference))
-        return self._switch(channel).move_to(self._as_written(reference), reason)
+        return self.switch(channel).move_to(self._as_written(reference), reason, seen)
 
-    def rollback(self, channel: str, to: int | None = None, reason: str = "") -> Generation:
+    def rollback(self, channel: str, to: int | None = None, reason: str = "", seen: Seen | None = None) -> Generation:
         """One state back, or to the one after generation `to`; nobody is asked for a reason in a hurry."""
-        if channel == LATEST:
-            return self.repository.rollback(to, reason)
-        return self._switch(channel).rollback(to, reason)
+        return self.switch(channel).rollback(to, reason, seen)
 
-    def promote(self, reason: str = "") -> Generation:
+    def promote(self, reason: str = "", seen: Seen | None = None) -> Generation:
         """Point `production` at what `staging` stands for at this moment."""
         self._require_reason(PRODUCTION, reason, command("liveavatar-tui", "promote"))
-        return self._switch(PRODUCTION).move_to(self._pinned(STAGING), reason)
+        return self.switch(PRODUCTION).move_to(self.promoted(), reason, seen)
+
+    def promoted(self) -> str:
+        """What `promote` would point production at; raises Problem LORA061 where staging is not set."""
+        return self._pinned(STAGING)
+
+    def wants_reason(self, channel: str) -> bool:
+        """Whether whoever switches `channel` has to say why."""
+        return channel == PRODUCTION and self._settings.policy.reason
 
     def followers(self, channel: str) -> list[str]:
         """The channels of the settings that move with `channel`, because they name it."""
@@ -108,10 +118,11 @@ class Deployment:
 
     def prune(self, keep: int) -> list[Trashed]:
         """Move all but the newest `keep` versions to the trash; what a channel or a job needs stays."""
-        users = self.channels_by_version()
-        for version, jobs in self.jobs_by_version().items():
-            users.setdefault(version, []).extend(jobs)
-        return self.repository.prune(keep, users)
+        return self.repository.prune(keep, self._users())
+
+    def prunable(self, keep: int) -> list[Version]:
+        """The versions that `prune` would move, oldest first."""
+        return self.repository.prunable(keep, self._users())
 
     def channels_by_version(self) -> dict[str, list[str]]:
         """Version -> the channels of the settings that lead to it."""
@@ -139,6 +150,13 @@ class Deployment:
         """The folder or file on this host that `reference` stands for."""
         return resolve_channel(reference, self._settings.channels(), self.repository, self._folder)
 
+    def _users(self) -> dict[str, list[str]]:
+        """Version -> the channels and jobs that need it."""
+        users = self.channels_by_version()
+        for version, jobs in self.jobs_by_version().items():
+            users.setdefault(version, []).extend(jobs)
+        return users
+
     def _versions_of(self, job: Job) -> set[str]:
         if job.spec is None or not (job.state.live or job.state is State.FOREIGN):
             return set()
@@ -151,7 +169,11 @@ class Deployment:
         name = place.relative_to(root).parts[:1] if place.is_relative_to(root) else ()
         return name[0] if name and match_version_name(name[0]) else None
 
-    def _switch(self, channel: str) -> Switch:
+    def switch(self, channel: str) -> Switch:
+        """What moves `channel`, with the policy that holds for it."""
+        if channel == LATEST:
+            return self.repository.latest_switch()
+
         def locate(target: str) -> Path:
             channels = {**self._settings.channels(), channel: target}
             return resolve_channel(channel, channels, self.repository, self._folder)
@@ -193,7 +215,7 @@ class Deployment:
         return str(latest.name) if latest is not None else target
 
     def _require_reason(self, channel: str, reason: str, wanted: str) -> None:
-        if channel != PRODUCTION or reason.strip() or not self._settings.policy.reason:
+        if reason.strip() or not self.wants_reason(channel):
             return
         message = _("{channel} changes for everybody who uses it, and no reason was given.").format(channel=channel)
         fix = _("Say why: {command}").format(command=f'{wanted} --reason "ticket 812"')

@@ -32,7 +32,7 @@ from lora_repository.wording import command, shown, some_of
 
 if TYPE_CHECKING:  # whoever only looks pays for nothing that changes the repository: a tenth of a start of the app
     from lora_repository.proof import Proof
-    from lora_repository.switch import Switch
+    from lora_repository.switch import Seen, Switch
     from lora_repository.trash import Trashed
 
 
@@ -120,20 +120,21 @@ class LoraRepository:
         """Every generation, oldest first."""
         return list(self.past().generations)
 
-    def activate(self, name: str, reason: str = "") -> Generation:
+    def activate(self, name: str, reason: str = "", seen: Seen | None = None) -> Generation:
         """Point `latest` at the version `name` and record it; the generation in force when it is there already.
 
-        Raises Problem LORA040 unknown, LORA044 the proof has errors, LORA045 another operator, LORA049 not writable.
+        Raises Problem LORA040 unknown, LORA044 the proof has errors, LORA045 another operator, LORA049 not writable,
+        LORA056 another operator was faster.
         """
-        return self._switch().move_to(str(self.version(name).name), reason)
+        return self.latest_switch().move_to(str(self.version(name).name), reason, seen)
 
-    def rollback(self, to: int | None = None, reason: str = "") -> Generation:
+    def rollback(self, to: int | None = None, reason: str = "", seen: Seen | None = None) -> Generation:
         """Go back one step, or to the state after generation `to` (0: before the first).
 
         Raises as `activate`, and Problem LORA046 nothing to go back to, LORA047 no such generation, LORA050 the version
         is no longer what it was.
         """
-        return self._switch().rollback(to, reason)
+        return self.latest_switch().rollback(to, reason, seen)
 
     def channel(self, pointer: Pointer, locate: Callable[[str], Path], policy: Policy = LENIENT) -> Switch:
         """The switch of a channel in config.yaml (a `KeyPointer`); `locate` resolves what the channel may say.
@@ -186,10 +187,13 @@ class LoraRepository:
 
     def prune(self, keep: int, users: Mapping[str, Collection[str]]) -> list[Trashed]:
         """Move all but the newest `keep` versions to the trash; what `latest` or `users` (by version) need stays."""
+        return [self.remove(str(version.name)) for version in self.prunable(keep, users)]
+
+    def prunable(self, keep: int, users: Mapping[str, Collection[str]]) -> list[Version]:
+        """The versions that `prune` would move at this moment, oldest first."""
         old = self.versions()[: -keep or None]
         current = self.latest()
-        free = [v for v in old if not users.get(str(v.name)) and (current is None or v.path != current.path)]
-        return [self.remove(str(version.name)) for version in free]
+        return [v for v in old if not users.get(str(v.name)) and (current is None or v.path != current.path)]
 
     def empty_trash(self, days: int) -> list[str]:
         """Delete for good what was removed `days` ago or earlier; the names. Raises Problem LORA045, LORA049."""
@@ -203,7 +207,8 @@ class LoraRepository:
             return None
         return change_since_publication(self.state, version.path, hashes_of(version.path))
 
-    def _switch(self) -> Switch:
+    def latest_switch(self) -> Switch:
+        """The switch of `latest`, as `channel` gives that of a key."""
         from lora_repository.switch import Switch
 
         link = LinkPointer(self.root, self.state)

@@ -18,10 +18,11 @@ from lora_repository.codes import (
     CONTENT_CHANGED,
     NO_SUCH_GENERATION,
     NOTHING_TO_ROLL_BACK,
+    OVERTAKEN,
     SWITCH_REFUSED,
 )
 from lora_repository.files import write_whole
-from lora_repository.finding import Problem, problem
+from lora_repository.finding import Finding, Problem, problem
 from lora_repository.history import Generation, Past, ends_with, new_generation, read_history, record
 from lora_repository.i18n import _
 from lora_repository.pointers import Pointer, pointer_at
@@ -32,6 +33,7 @@ from lora_repository.turns import turn
 from lora_repository.wording import shown, switch_command
 
 _PENDING: Final = "pending.json"
+_HISTORY: Final = "liveavatar-tui history"
 
 
 class _Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +44,13 @@ class _Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _notes: Final = msgspec.json.Decoder(_Note)
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The state of a channel that an operator looked at when deciding: its last generation (0: none), its target."""
+
+    number: int
+    target: str | None
 
 
 class Switch:
@@ -66,21 +75,44 @@ class Switch:
         self._locate = locate
         self._policy = policy
 
-    def move_to(self, target: str, reason: str) -> Generation:
-        """Point the channel at `target`; the generation in force when it is there already."""
+    def seen(self) -> Seen:
+        """The state as it is."""
+        return self._state_of(read_history(self._state))
+
+    def goal(self, to: int | None = None) -> tuple[int, str]:
+        """(generation, target) that `rollback` would go back to at this moment; raises as it does."""
+        past = read_history(self._state).of(self._pointer.channel)
+        number, target, _hashes = _goal(past, to, self._pointer.current(), self._pointer.channel)
+        return number, target
+
+    def objection(self, target: str) -> Finding | None:
+        """What would refuse `target` before its bytes are read, None when nothing would."""
+        try:
+            self._require_fit(target)
+        except Problem as error:
+            return error.finding
+        return None
+
+    def move_to(self, target: str, reason: str, seen: Seen | None = None) -> Generation:
+        """Point the channel at `target`; the generation in force when it is there already.
+
+        Raises Problem LORA056 where the channel is no longer as the operator saw it; nothing is changed then.
+        """
         hashes = self._examine(target)
         with self._turn():
             past = read_history(self._state)
+            self._require_as_seen(past, seen)
             current = self._pointer.current()
             done = next(iter(reversed(past.of(self._pointer.channel))), None)
             if done is not None and current == target == done.after:
                 return done
             return self._move(past, current, target, hashes, reason)
 
-    def rollback(self, to: int | None, reason: str) -> Generation:
+    def rollback(self, to: int | None, reason: str, seen: Seen | None = None) -> Generation:
         """Go back to the state after generation `to`; without a number one step back from the state in force."""
         with self._turn():
             past = read_history(self._state)
+            self._require_as_seen(past, seen)
             current = self._pointer.current()
             number, target, recorded = _goal(past.of(self._pointer.channel), to, current, self._pointer.channel)
             hashes = self._examine(target)
@@ -88,8 +120,25 @@ class Switch:
                 raise _changed(self._pointer.channel, target, recorded, hashes)
             return self._move(past, current, target, hashes, reason, number)
 
+    def _state_of(self, past: Past) -> Seen:
+        numbers = [made.number for made in past.of(self._pointer.channel)]
+        return Seen(numbers[-1] if numbers else 0, self._pointer.current())
+
+    def _require_as_seen(self, past: Past, seen: Seen | None) -> None:
+        if seen is not None and self._state_of(past) != seen:
+            raise _overtaken(self._pointer, past.of(self._pointer.channel), seen)
+
     def _examine(self, target: str) -> dict[str, str]:
-        """The hashes of a target that loads; raises Problem LORA044 with the first error of one that does not."""
+        """The hashes of a target that loads; raises as `_require_fit`, LORA050 for a published one that changed."""
+        version = self._require_fit(target)
+        hashes = hashes_of(version)
+        changed = change_since_publication(self._state, version, hashes)
+        if changed is not None:
+            raise Problem(changed)
+        return hashes
+
+    def _require_fit(self, target: str) -> Path:
+        """Where `target` lies; raises Problem LORA044 with the first error of one that does not load, LORA064."""
         version = self._locate(target)
         proof = self._prove(version)
         if not proof.ok:
@@ -99,11 +148,7 @@ class Switch:
             )
             raise problem(SWITCH_REFUSED, message, first.fix, path=first.path)
         self._policy.require(self._pointer.channel, version, proof, self._state)
-        hashes = hashes_of(version)
-        changed = change_since_publication(self._state, version, hashes)
-        if changed is not None:
-            raise Problem(changed)
-        return hashes
+        return version
 
     def _move(
         self,
@@ -185,6 +230,20 @@ def _one_back(past: list[Generation], current: str | None, channel: str) -> int:
             _("Choose a version: {command}").format(command=switch_command(channel)),
         )
     return earlier
+
+
+def _overtaken(pointer: Pointer, past: list[Generation], seen: Seen) -> Problem:
+    """By whom and when, where the history knows; somebody with an editor leaves no name."""
+    last = past[-1] if past and past[-1].number != seen.number else None
+    by = _("outside of this history")
+    if last is not None:
+        by = _("by {user} on {host} at {time} (generation {number})").format(
+            user=shown(last.user), host=shown(last.host), time=f"{last.time.astimezone():%H:%M:%S}", number=last.number
+        )
+    message = _("{channel} was switched meanwhile {by}: it is {target}. Nothing was changed.").format(
+        channel=pointer.channel, by=by, target=shown(pointer.current() or "-")
+    )
+    return problem(OVERTAKEN, message, _("Look at it, then decide again: {command}").format(command=_HISTORY))
 
 
 def _changed(channel: str, target: str, then: dict[str, str], found: dict[str, str]) -> Problem:
