@@ -1,4 +1,4 @@
-"""The full-screen app: registers the three places, the themes and the keys, and holds the terminal in good order.
+"""The full-screen app: registers the places, the themes and the keys, and holds the terminal in good order.
 
 Knows no use-case: screens do the work. Opened by `liveavatar_tui.app`; imports neither torch nor Pillow nor numpy.
 """
@@ -22,9 +22,8 @@ from textual.theme import Theme, ThemeProvider
 from textual.widgets.option_list import Option
 
 from liveavatar_tui import keymap
-from liveavatar_tui.catalogue import Catalogue
 from liveavatar_tui.messages import GenerateWith, OpenJob, RepeatJob
-from liveavatar_tui.screens.repository import RepositoryScreen
+from liveavatar_tui.screens.home import HomeScreen
 from liveavatar_tui.settings import Settings
 from liveavatar_tui.terminal.guard import TerminalGuard
 from liveavatar_tui.terminal.line_filter import ControlFilter
@@ -62,9 +61,9 @@ class LiveAvatarApp(App[int]):
 
     TITLE = "Live Avatar"
     # The first screen's sheet with the app's: a sheet that comes later makes Textual read all of them again.
-    CSS_PATH = ["full_screen.tcss", "screens/repository.tcss"]  # noqa: RUF012
+    CSS_PATH = ["full_screen.tcss", "screens/home.tcss"]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.APP)
-    DEFAULT_MODE = "versions"
+    DEFAULT_MODE = "home"
     theme = Reactive(DARK.name)
     ENABLE_COMMAND_PALETTE = True
 
@@ -82,11 +81,18 @@ class LiveAvatarApp(App[int]):
         self.animation_level = "none"
         self.settings = settings
         self.host = host or socket.gethostname()
+        self.add_mode("home", self._home_screen)
         self.add_mode("versions", self._repository_screen)
         self.add_mode("generate", self._generate_screen)
         self.add_mode("jobs", self._jobs_screen)
 
+    def _home_screen(self) -> Screen[None]:
+        return HomeScreen(self.settings, self.host)
+
     def _repository_screen(self) -> Screen[None]:
+        from liveavatar_tui.catalogue import Catalogue
+        from liveavatar_tui.screens.repository import RepositoryScreen
+
         settings = self.settings
         catalogue = Catalogue(Path(settings.lora.repository), settings.channels(), settings.ckpt_dir)
         return RepositoryScreen(catalogue, self.host)
@@ -137,7 +143,7 @@ class LiveAvatarApp(App[int]):
         self.push_screen(QuietPalette(providers=[ThemeProvider], placeholder=_("Find a theme…")))
 
     async def action_go(self, place: str) -> None:
-        """Switch to one of the three places; each keeps its state. From a job to the list of jobs, if need be."""
+        """Switch to one of the places; each keeps its state. From a job to the list of jobs, if need be."""
         await self.switch_mode(place)
         while len(self.screen_stack) > 1:
             await self.pop_screen()

@@ -70,9 +70,13 @@ def bindings(*groups: tuple[Key, ...]) -> list[BindingType]:
 
 
 APP: Final = (
+    Key("app.home", "0,f6", "app.go('home')", N_("Home"), N_("Where you are: channels, jobs, this machine"), False),
     Key("app.versions", "1,f2", "app.go('versions')", N_("Versions"), N_("The versions of the repository"), False),
     Key("app.generate", "2,f3", "app.go('generate')", N_("Generate"), N_("The form that starts a job"), False),
     Key("app.jobs", "3,f4", "app.go('jobs')", N_("Jobs"), N_("All jobs, running and ended"), False),
+    Key(
+        "app.settings", "4,f7", "app.go('settings')", N_("Settings"), N_("Every setting and where it comes from"), False
+    ),
     Key("app.palette", "ctrl+p", "app.command_palette", N_("Commands"), N_("Find a command by its name"), False),
     Key("app.help", "question_mark,f1", "app.help", N_("Help"), N_("All keys, by screen")),
     Key("app.quit", "q,ctrl+q", "app.quit", N_("Quit"), N_("Leave the app; running jobs go on")),
@@ -85,6 +89,19 @@ LISTS: Final = (
     Key("list.top", "home,g", "scroll_top", N_("Top"), N_("First row"), False),
     Key("list.bottom", "end,G", "scroll_bottom", N_("Bottom"), N_("Last row"), False),
 )
+ROWS: Final = (
+    Key("rows.down", "down,j", "cursor_down", N_("Down"), N_("Next line, or the next list"), False),
+    Key("rows.up", "up,k", "cursor_up", N_("Up"), N_("Line before, or the list before"), False),
+    Key("rows.top", "home,g", "top", N_("Top"), N_("First line"), False),
+    Key("rows.bottom", "end,G", "bottom", N_("Bottom"), N_("Last line"), False),
+    Key("rows.choose", "enter", "choose", N_("Open"), N_("Open what is selected"), False),
+)
+HOME: Final = (
+    Key("home.open", "enter", "screen.open", N_("Open"), N_("Go to the version or the job that is selected")),
+    Key("home.new", "n", "app.go('generate')", N_("New job"), N_("Open the form that starts a job")),
+    Key("home.next", "tab", "app.focus_next", N_("Next list"), N_("From one list to the other"), False),
+    Key("home.refresh", "r,f5", "screen.refresh_home", N_("Refresh"), N_("Look at everything again"), False),
+)
 REPOSITORY: Final = (
     Key(
         "repository.generate",
@@ -93,10 +110,64 @@ REPOSITORY: Final = (
         N_("Generate with it"),
         N_("Open the form with the selected version"),
     ),
-    Key("repository.activate", "a", "screen.activate", N_("Activate"), N_("Let latest point at the selected version")),
-    Key("repository.rollback", "u", "screen.rollback", N_("Roll back"), N_("Let latest point where it pointed before")),
-    Key("repository.check", "c", "screen.check", N_("Check"), N_("Prove the selected version again, with its hashes")),
+    Key("repository.details", "d", "screen.details", N_("Details"), N_("Everything about the selected version")),
+    Key("repository.activate", "a", "screen.activate", N_("Switch"), N_("Point a channel at the selected version")),
+    Key("repository.promote", "p", "screen.promote", N_("Promote"), N_("Point production at what staging is")),
+    Key("repository.undo", "u", "screen.undo", N_("Undo"), N_("Take back the last switch, removal or pruning")),
+    Key("repository.filter", "slash", "screen.filter", N_("Filter"), N_("Show only versions that match what you type")),
+    Key("repository.mend", "m", "screen.mend", N_("Mend"), N_("Mend what leaves no doubt: names, rights, ranks")),
+    Key("repository.check", "c", "screen.check", N_("Check"), N_("Read every byte of the selected version")),
+    Key(
+        "repository.publish", "n", "screen.publish", N_("Publish"), N_("Make a version of a folder, file, hub id, URL")
+    ),
+    Key("repository.history", "h", "screen.history", N_("History"), N_("All switches, to go back to any of them")),
+    Key(
+        "repository.mark",
+        "space",
+        "screen.mark",
+        N_("Compare"),
+        N_("Mark two versions, one after the other, to compare"),
+    ),
+    Key("repository.rollback", "b", "screen.rollback", N_("Roll back"), N_("Point a channel back where it was"), False),
+    Key("repository.sort", "s", "screen.sort(1)", N_("Sort"), N_("Sort by the next column"), False),
+    Key("repository.reverse", "S", "screen.sort(0)", N_("Reverse"), N_("Turn the order round"), False),
+    Key("repository.remove", "x,delete", "screen.remove", N_("Remove"), N_("Move the version to the trash"), False),
+    Key("repository.trash", "t", "screen.trash", N_("Trash"), N_("Bring back what was removed; prune"), False),
+    Key("repository.fetch", "f", "screen.fetch", N_("Fetch"), N_("Bring what a channel names to this host"), False),
+    Key("repository.copy", "y", "screen.copy_path", N_("Copy path"), N_("Copy the path of the version"), False),
     Key("repository.refresh", "r,f5", "screen.refresh_versions", N_("Refresh"), N_("Read the folder again"), False),
+)
+VERSION: Final = (
+    Key("version.back", "escape", "screen.back", N_("Back"), N_("Back to the versions")),
+    Key("version.tags", "e", "screen.edit", N_("Tags and notes"), N_("Change tags and notes")),
+    Key("version.activate", "a", "screen.activate", N_("Switch"), N_("Point a channel at this version")),
+    Key("version.check", "c", "screen.check", N_("Check"), N_("Read every byte of this version")),
+    Key("version.mend", "m", "screen.mend", N_("Mend"), N_("Mend what leaves no doubt: names, rights, ranks")),
+    Key("version.map", "w", "screen.strengths", N_("Strengths"), N_("How strongly it changes each block and module")),
+)
+COMPARE: Final = (
+    Key("compare.back", "escape", "screen.back", N_("Back"), N_("Back to the versions")),
+    Key("compare.map", "m,tab", "screen.turn", N_("Next map"), N_("Strength of each, their difference, their cosine")),
+    Key("compare.swap", "x", "screen.swap", N_("Swap"), N_("Compare the other way round")),
+)
+HISTORY: Final = (
+    Key("history.back", "escape", "screen.back", N_("Back"), N_("Back to the versions")),
+    Key(
+        "history.return", "enter,b", "screen.return_to", N_("Go back to it"), N_("Point its channel back to this state")
+    ),
+    Key("history.channel", "c", "screen.channel", N_("Channel"), N_("Show the switches of one channel, or of all")),
+    Key("history.undo", "u", "screen.undo", N_("Undo"), N_("Take back what was just done here")),
+)
+TRASH: Final = (
+    Key("trash.back", "escape", "screen.back", N_("Back"), N_("Back to the versions")),
+    Key("trash.restore", "enter", "screen.restore", N_("Restore"), N_("Bring the selected version back")),
+    Key("trash.prune", "p", "screen.prune", N_("Prune"), N_("Move old versions here")),
+    Key("trash.empty", "x", "screen.empty", N_("Empty"), N_("Delete for good what was removed long ago")),
+)
+PUBLISH: Final = (
+    Key("publish.back", "escape", "screen.back", N_("Back"), N_("Stop what is going on, or go back to the versions")),
+    Key("publish.go", "ctrl+r", "screen.publish", N_("Publish"), N_("Make the version, as it is proposed or named")),
+    Key("publish.look", "enter", "screen.look", N_("Look"), N_("Fetch, convert and prove the source")),
 )
 GENERATE: Final = (
     Key(
@@ -129,6 +200,20 @@ LOG: Final = (
     Key("log.left", "left,h", "side(-1)", N_("Left"), N_("Back along long lines"), False),
     Key("log.follow", "end,G,f", "follow", N_("Follow"), N_("Last line, and follow"), False),
 )
+SWITCH: Final = (
+    Key("switch.yes", "enter", "screen.confirm", N_("Switch"), N_("Do it")),
+    Key("switch.down", "down,ctrl+n", "screen.turn(1)", N_("Next channel"), N_("The next channel")),
+    Key("switch.up", "up", "screen.turn(-1)", N_("Previous"), N_("The channel before"), False),
+    Key("switch.no", "escape", "screen.back", N_("Change nothing"), N_("Change nothing")),
+)
+TEXT: Final = (
+    Key("text.down", "down,j", "scroll_down", N_("Down"), N_("One line down"), False),
+    Key("text.up", "up,k", "scroll_up", N_("Up"), N_("One line up"), False),
+    Key("text.page_down", "pagedown,ctrl+d", "page_down", N_("Page down"), N_("One page down"), False),
+    Key("text.page_up", "pageup,ctrl+u", "page_up", N_("Page up"), N_("One page up"), False),
+    Key("text.top", "home,g", "scroll_home", N_("Top"), N_("First line"), False),
+    Key("text.bottom", "end,G", "scroll_end", N_("Bottom"), N_("Last line"), False),
+)
 HELP: Final = (Key("help.back", "escape,q", "screen.back", N_("Back"), N_("Back to where you were")),)
 DIALOG: Final = (
     Key("dialog.yes", "enter", "screen.confirm", N_("Confirm"), N_("Do it")),
@@ -136,8 +221,14 @@ DIALOG: Final = (
 )
 SECTIONS: Final = (
     (N_("Everywhere"), APP),
+    (N_("Home"), HOME),
     (N_("Lists"), LISTS),
     (N_("Versions"), REPOSITORY),
+    (N_("One version"), VERSION),
+    (N_("Comparison"), COMPARE),
+    (N_("History"), HISTORY),
+    (N_("Trash"), TRASH),
+    (N_("Publish"), PUBLISH),
     (N_("Generate"), GENERATE),
     (N_("Jobs"), JOBS),
     (N_("One job"), JOB),

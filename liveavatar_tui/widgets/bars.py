@@ -21,6 +21,8 @@ _TABS: Final = tuple(key for key in keymap.APP if key.action.startswith("app.go(
 
 
 _GAP: Final = "   "
+_PRODUCT: Final = "Live Avatar"
+_LEAST_ABOUT: Final = 8
 
 
 def _clickable(part: Content, action: str) -> Content:
@@ -28,9 +30,11 @@ def _clickable(part: Content, action: str) -> Content:
 
 
 class TitleBar(Widget):
-    """The product, the three places with the present one marked, and at the right what the place is about.
+    """The product, the places with the present one marked, and at the right what the place is about.
 
-    `typing`: single characters go into a field here, so keys that work all the same are named.
+    Where the line is short, first the words at the right give way, then the product's name, then the names of the
+    other places: their keys always stand. `typing`: single characters go into a field here, so keys that work all the
+    same are named.
     """
 
     ALLOW_SELECT = False
@@ -55,15 +59,28 @@ class TitleBar(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        parts = [Content.styled("Live Avatar", "bold $primary"), Content("  ")]
-        for key in _TABS:
-            label = Content(f" {key.shown(typing=self._typing)} {_(key.label)} ")
-            here = f"('{self._place}')" in key.action
-            parts.append(label.stylize("bold $foreground on $surface") if here else _clickable(label, key.action))
-        line = Content.assemble(*parts)
-        space = self.content_size.width - line.cell_length - 2
-        about = Content(self._about).truncate(max(0, space), ellipsis=True) if space > 8 else Content("")
+        width = self.content_size.width
+        line = next((made for made in self._lines() if made.cell_length <= width), Content(""))
+        space = width - line.cell_length - 2
+        about = Content(self._about).truncate(max(0, space), ellipsis=True) if space > _LEAST_ABOUT else Content("")
         return line + Content(" " * (space + 2 - about.cell_length)) + about
+
+    def _lines(self) -> Iterable[Content]:
+        """The line at its full length, then ever shorter."""
+        product = Content.styled(_PRODUCT, "bold $primary") + Content("  ")
+        yield product + self._tabs(named=True)
+        yield self._tabs(named=True)
+        yield product + self._tabs(named=False)
+        yield self._tabs(named=False)
+
+    def _tabs(self, *, named: bool) -> Content:
+        parts = []
+        for key in _TABS:
+            here = f"('{self._place}')" in key.action
+            words = f" {key.shown(typing=self._typing)} "
+            label = Content(f"{words}{_(key.label)} " if named or here else words)
+            parts.append(label.stylize("bold $foreground on $surface") if here else _clickable(label, key.action))
+        return Content.assemble(*parts)
 
 
 class KeyBar(Widget):

@@ -18,6 +18,7 @@ from liveavatar_tui.full_screen import LiveAvatarApp, QuietPalette
 from liveavatar_tui.keymap import show_key
 from liveavatar_tui.screens.generate import GenerateScreen
 from liveavatar_tui.screens.help import HelpScreen
+from liveavatar_tui.screens.home import HomeScreen
 from liveavatar_tui.screens.job import JobScreen
 from liveavatar_tui.screens.jobs import JobsScreen
 from liveavatar_tui.screens.repository import RepositoryScreen
@@ -53,6 +54,8 @@ async def main():
     app = LiveAvatarApp(settings, host="h")
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: "ok" in screen_text(app))
+        await pilot.press("1")
+        await until(pilot, lambda: app.screen.query("#versions"))
         await pilot.press("2")
         await until(pilot, lambda: "Ready" in screen_text(app))
         app.post_message(OpenJob(folder.root))
@@ -75,8 +78,8 @@ async def test_the_places_and_the_way_back(tmp_path: Path) -> None:
             await until(pilot, lambda screen=screen: isinstance(app.screen, screen))
         await pilot.press("f4")  # in a field digits are text; function keys still work
         await until(pilot, lambda: isinstance(app.screen, JobsScreen))
-        await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, RepositoryScreen))
+        await pilot.press("0")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen))
         await pilot.press("q")
     assert app.return_code == 0
 
@@ -126,7 +129,7 @@ async def test_help_lists_every_key_and_closes(tmp_path: Path) -> None:
             for key in keys:
                 assert key.tip in text and key.all_shown in text
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, RepositoryScreen))
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen))
 
 
 async def test_the_palette_finds_commands_of_app_and_screen(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ async def test_every_screen(tmp_path: Path, snapshot: SnapshotAssertion, size: t
         assert app.export_screenshot() == pictures(name=name)
 
     async with app.run_test(size=size) as pilot:
+        await pilot.press("1")
         await until(pilot, lambda: screen_text(app).count("✓ ") >= 4 and "✗" in screen_text(app))
         await pilot.press("j")
         picture("versions")

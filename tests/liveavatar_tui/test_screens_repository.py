@@ -26,6 +26,7 @@ async def opened(root: Path, size: tuple[int, int] = (120, 40)) -> AsyncIterator
     """The app on the repository screen, everything proved."""
     app = LiveAvatarApp(write_world(root) if not (root / "config.yaml").exists() else _settings(root), host="gpu-07")
     async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.press("1")
         await until(pilot, lambda: _proved(pilot))
         yield pilot
 
@@ -168,6 +169,7 @@ async def test_a_folder_without_versions_says_what_a_version_is(tmp_path: Path) 
     shutil.rmtree(tmp_path / "lora")
     (tmp_path / "lora").mkdir()
     async with LiveAvatarApp(settings, host="gpu-07").run_test(size=(100, 30)) as pilot:
+        await pilot.press("1")
         await until(pilot, lambda: "There is no version here yet" in screen_text(pilot.app))
 
 
@@ -175,6 +177,7 @@ async def test_a_missing_folder_says_how_to_make_it(tmp_path: Path) -> None:
     settings = write_world(tmp_path)
     shutil.rmtree(tmp_path / "lora")
     async with LiveAvatarApp(settings, host="gpu-07").run_test(size=(100, 30), notifications=True) as pilot:
+        await pilot.press("1")
         await until(pilot, lambda: "LORA041" in screen_text(pilot.app))
         assert "mkdir -p" in screen_text(pilot.app)
 
@@ -189,6 +192,7 @@ async def test_hostile_folder_names_are_only_text(tmp_path: Path, name: str) -> 
     (tmp_path / "lora" / name).mkdir()
     (tmp_path / "lora/v1.0_product_demo" / f"{name}.safetensors").write_bytes(b"")
     async with LiveAvatarApp(settings, host="gpu-07").run_test(size=(100, 60)) as pilot:
+        await pilot.press("1")
         await until(pilot, lambda: _proved(pilot))
         await pilot.press("G")
         await until(pilot, lambda: "not named as versions" in screen_text(pilot.app))

@@ -47,8 +47,10 @@ def app(
 
 
 def ready(terminal: Terminal) -> None:
+    """On the first screen, everything looked at."""
     terminal.wait_for("PRODUCTION")
     terminal.wait_for("✓ ok")
+    terminal.wait_for("memory")
     terminal.wait_quiet(0.5)
 
 
@@ -63,7 +65,7 @@ def is_restored(terminal: Terminal) -> bool:
 def test_the_first_screen_and_leaving(world: Path) -> None:
     with app(world) as terminal:
         ready(terminal)
-        for word in ("Live Avatar", "v2.2_customer_service_calm", "latest", "staging", "enter Generate with it"):
+        for word in ("Live Avatar", "v2.2_customer_service_calm", "latest", "staging", "enter Open", "1 running"):
             assert word in terminal.text()
         terminal.send("q")
         assert terminal.exit_code() == 0
@@ -128,7 +130,7 @@ def test_resizing_keeps_the_screen_whole(world: Path) -> None:
             terminal.wait_for("staging")
             terminal.wait_quiet(0.3)
             lines = terminal.text().splitlines()
-            assert "Live Avatar" in lines[0] and "Activate" in lines[-1] and "Quit" in lines[-1]
+            assert "Home" in lines[0] and "Open" in lines[-1] and "Quit" in lines[-1]
 
 
 @pytest.mark.parametrize("env", [{"LC_ALL": "POSIX", "LANG": "", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
