@@ -11,7 +11,9 @@ from pathlib import Path
 
 from engine.checkpoint_layout import find_layout
 from lora_repository.base import BaseTable
+from lora_repository.finding import Problem
 from lora_repository.proof import Proof, prove
+from lora_repository.settled import is_settled
 
 Prover = Callable[[Path], Proof]
 
@@ -29,3 +31,24 @@ def prover_for(ckpt_dir: str) -> Prover:
         return base_tables(find_layout(ckpt_dir))
 
     return lambda path: prove(path, *tables())
+
+
+def base_identity(ckpt_dir: str) -> str | None:
+    """What changes whenever the linears of the base model in `ckpt_dir` may have; None where that is not sure.
+
+    Looks at names, inodes, sizes and times, and reads no weights.
+    """
+    try:
+        layout = find_layout(ckpt_dir)
+        told = [ckpt_dir]
+        for path in (layout.dit_config, *layout.dit_files, layout.t5):
+            status = path.stat()
+            newest = max(status.st_mtime_ns, status.st_ctime_ns)
+            if not is_settled(newest, path.parent):
+                return None
+            told.append(
+                f"{path} {status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+            )
+    except (OSError, Problem):
+        return None
+    return "\n".join(told)

@@ -10,6 +10,7 @@ import math
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Final
@@ -66,7 +67,7 @@ def parse_config(data: bytes, path: Path) -> tuple[ContractConfig | None, list[F
     if data.startswith(BOM_UTF8):
         return None, [_broken(path, _("it begins with a byte order mark"))]
     try:
-        members = read_object(data.decode("utf-8"))
+        members = list(_members_of(data))
     except UnicodeDecodeError as error:
         return None, [_broken(path, _("byte {n} is not UTF-8").format(n=error.start + 1))]
     except JSONDecodeError as error:
@@ -84,6 +85,11 @@ def parse_config(data: bytes, path: Path) -> tuple[ContractConfig | None, list[F
         values.get("base_adapter"),
     )
     return config, findings
+
+
+@lru_cache(maxsize=256)  # versions of one training say the same
+def _members_of(data: bytes) -> tuple[Member, ...]:
+    return tuple(read_object(data.decode("utf-8")))
 
 
 def rebuild_command(path: Path, *, r: int = 8, dmd_rank: int = 4) -> str:

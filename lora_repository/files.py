@@ -30,13 +30,15 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace the file at `path` by `data`: written beside with its mode, fsynced, renamed."""
+def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Replace the file at `path` by `data`: written beside with `mode` or that of the old one, fsynced, renamed."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("wb") as file:
-            if path.exists():
-                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+            if mode is None and path.exists():
+                mode = stat.S_IMODE(path.stat().st_mode)
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -34,6 +34,8 @@ def look_over(path: Path, names: list[str]) -> list[Finding]:
 def misnamed(names: list[str], expected: str) -> str | None:
     """A name that is surely meant to be `expected` and is not: other case, other joints, a letter off, `.txt` added."""
     candidates = [name for name in names if name not in CONTRACT_NAMES]
+    if not candidates:
+        return None
     plain = {name: _LETTERS.sub("", name.lower()) for name in candidates}
     goal = _LETTERS.sub("", expected.lower())
     stem = _LETTERS.sub("", Path(expected).stem)

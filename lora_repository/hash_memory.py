@@ -7,7 +7,6 @@ only: it lives in the user's cache folder.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,9 +17,8 @@ from lora_repository.files import write_whole
 from lora_repository.hashes import sha256_of
 from lora_repository.place import explain
 from lora_repository.remote_copies import cache_home
+from lora_repository.settled import is_settled
 
-# A change within the clock's step of the last one would keep the times: such a young file is not remembered.
-_SETTLED_NS: Final = 2_000_000_000
 _AT_MOST: Final = 20_000
 _decoder: Final = msgspec.json.Decoder(dict[str, str])
 
@@ -35,12 +33,13 @@ class HashMemory:
 
     def sha256(self, path: Path, progress: Callable[[int], None] | None = None) -> str:
         """As `sha256_of`, at once for a file that was read before and is unchanged since."""
-        key, _settled = _identity(path)
+        key, newest = _identity(path)
         if key in self._known:
             return self._known[key]
+        # Asked before the file is read: a change while it is read must show.
+        settled = is_settled(newest, path.parent)
         found = sha256_of(path, progress)
-        again, settled = _identity(path)
-        if again == key and settled:
+        if settled and _identity(path)[0] == key:
             self._known[key] = self._added[key] = found
         return found
 
@@ -65,12 +64,11 @@ def _read(path: Path) -> dict[str, str]:
         return {}
 
 
-def _identity(path: Path) -> tuple[str, bool]:
-    """The key of the file as it is, and whether it is old enough for a change to show in its times."""
+def _identity(path: Path) -> tuple[str, int]:
+    """The key of the file as it is, and when it was changed last, in ns."""
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
         raise explain(path, error) from None
     key = f"{os.major(status.st_dev)}.{os.minor(status.st_dev)}.{status.st_ino}.{status.st_size}"
-    changed = max(status.st_mtime_ns, status.st_ctime_ns)
-    return f"{key}.{status.st_mtime_ns}.{status.st_ctime_ns}", time.time_ns() - changed > _SETTLED_NS
+    return f"{key}.{status.st_mtime_ns}.{status.st_ctime_ns}", max(status.st_mtime_ns, status.st_ctime_ns)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import stat
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -37,6 +39,11 @@ BITS: Final[Mapping[str, int]] = {
 
 # The reference reader refuses longer headers too; 896 tensors need 0.1 MB.
 _LONGEST_HEADER: Final = 100_000_000
+# Headers up to this size are kept parsed, 32 of them; that of 896 tensors, kept, takes 0.6 MB.
+_REMEMBERED: Final = 1_000_000
+_FIELDS: Final = (b'"data_offsets"', b'"dtype"', b'"shape"')
+_NOTED_FIRST: Final = re.compile(rb'\{\s*"__metadata__"\s*:\s*(?=\{)')
+_COMMA: Final = re.compile(rb'\s*,(?=\s*")')
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -68,6 +75,7 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _record: Final = msgspec.json.Decoder(_Record)
 _texts: Final = msgspec.json.Decoder(dict[str, str])
+_scanner: Final = json.JSONDecoder()
 
 
 def read_header(path: Path) -> Header:
@@ -101,36 +109,77 @@ def _read_raw(path: Path) -> tuple[bytes, int]:
 
 def parse_header(raw: bytes, size: int, path: Path) -> Header:
     """The header's JSON, proved: types, names, each byte of a file of `size` bytes used once. `path` for reports."""
+    start = 8 + len(raw)
+    noted, body = _split(raw)
+    try:
+        metadata = _read_metadata(noted) if noted is not None else None
+        # What a training writes differs in metadata from version to version and in nothing else: proved once.
+        reading = _read_body if len(body) <= _REMEMBERED else _read_body.__wrapped__
+        tensors, noted_within = reading(body, start, size - start)
+    except _Flaw as flaw:
+        raise _damaged(path, str(flaw)) from None
+    return Header(tensors, noted_within if metadata is None else metadata, size, start)
+
+
+class _Flaw(Exception):
+    """What is wrong with a header, in words that fit behind "it is damaged:"."""
+
+
+def _split(raw: bytes) -> tuple[bytes | None, bytes]:
+    """The metadata, and the header without them, as two JSON objects; (None, raw) where they do not stand first."""
+    match = _NOTED_FIRST.match(raw)
+    if match is None or raw.find(b'"__metadata__"', match.end()) >= 0 or not raw.isascii():
+        return None, raw
+    try:
+        _value, end = _scanner.raw_decode(raw.decode("ascii"), match.end())
+    except (ValueError, RecursionError):
+        return None, raw
+    after = _COMMA.match(raw, end)
+    # An escape can spell a second `__metadata__`, which must be seen beside the first.
+    if after is None or raw.find(b"\\", end) >= 0:
+        return None, raw
+    return raw[match.end() : end], b"{" + raw[after.end() :]
+
+
+def _read_metadata(noted: bytes) -> Mapping[str, str]:
+    try:
+        metadata = _texts.decode(noted)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_json(error) from None
+    if twice := _repeated(noted):
+        raise _Flaw(_named_again(twice))
+    return metadata
+
+
+@lru_cache(maxsize=32)
+def _read_body(raw: bytes, start: int, data: int) -> tuple[Mapping[str, TensorInfo], Mapping[str, str]]:
+    """The tensors, and whatever metadata stand among them; `start` and `data` are where the data begin and their bytes.
+
+    Raises _Flaw.
+    """
     try:
         members = _members.decode(raw)
-        noted = members.pop("__metadata__", msgspec.Raw(b"{}"))
-        metadata = _texts.decode(noted)
+        noted = bytes(members.pop("__metadata__", msgspec.Raw(b"{}")))
         records = {name: _record.decode(member) for name, member in members.items()}
         raw.decode("utf-8")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _damaged(
-            path, _("its header is not the expected JSON ({reason})").format(reason=shown(str(error)))
-        ) from None
-    if twice := _named_twice(raw, bytes(noted), len(records)):
-        raise _damaged(path, _("its header names {names} twice").format(names=some_of(twice)))
-    start = 8 + len(raw)
-    _check_spans(path, records, size - start)
+        raise _not_json(error) from None
+    metadata = _read_metadata(noted)
+    # Without escapes and with exactly one of each field a tensor no name can be there twice: the slow reading of the
+    # whole header (4 ms for 896 tensors) is for odd files only.
+    plain = b"\\" not in raw and raw.count(b'"__metadata__"') <= 1
+    if not (plain and all(raw.count(field) == len(records) for field in _FIELDS)) and (twice := _repeated(raw)):
+        raise _Flaw(_named_again(twice))
+    _check_spans(records, data)
     tensors = {
         name: TensorInfo(r.dtype, r.shape, start + r.data_offsets[0], start + r.data_offsets[1])
         for name, r in records.items()
     }
-    return Header(tensors, metadata, size, start)
+    return tensors, metadata
 
 
-def _named_twice(raw: bytes, noted: bytes, count: int) -> list[str]:
-    """Names that occur twice in one JSON object of `raw`, where the last would win silently; `noted` is its metadata.
-
-    Without escapes and with exactly one `"data_offsets"` a tensor there can be none among the tensors, so the slow
-    reading of the whole header (4 ms for 896 tensors) is for odd files only.
-    """
-    fields = (b'"data_offsets"', b'"dtype"', b'"shape"')
-    plain = b"\\" not in raw and raw.count(b'"__metadata__"') <= 1
-    ordinary = plain and all(raw.count(field) == count for field in fields)
+def _repeated(raw: bytes) -> list[str]:
+    """Names that occur twice in one JSON object of `raw`, where the last would win silently."""
     twice: list[str] = []
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -141,41 +190,45 @@ def _named_twice(raw: bytes, noted: bytes, count: int) -> list[str]:
             found[name] = value
         return found
 
-    json.loads(noted if ordinary else raw, object_pairs_hook=collect)
+    json.loads(raw, object_pairs_hook=collect)
     return twice
 
 
-def _check_spans(path: Path, records: Mapping[str, _Record], data: int) -> None:
+def _named_again(names: list[str]) -> str:
+    return _("its header names {names} twice").format(names=some_of(names))
+
+
+def _not_json(error: Exception) -> _Flaw:
+    return _Flaw(_("its header is not the expected JSON ({reason})").format(reason=shown(str(error))))
+
+
+def _check_spans(records: Mapping[str, _Record], data: int) -> None:
     """Each tensor as long as its type and shape say, one after the other, from the first byte of `data` to the last."""
     at = 0
     for name, record in sorted(records.items(), key=lambda item: item[1].data_offsets):
         start, end = record.data_offsets
         bits = BITS.get(record.dtype)
         if bits is None:
-            raise _damaged(
-                path, _("{name} has the unknown type {dtype}").format(name=shown(name), dtype=shown(record.dtype))
-            )
+            raise _Flaw(_("{name} has the unknown type {dtype}").format(name=shown(name), dtype=shown(record.dtype)))
         if (end - start) * 8 != math.prod(record.shape) * bits:
-            raise _damaged(path, _("{name} does not fill the bytes that it claims").format(name=shown(name)))
+            raise _Flaw(_("{name} does not fill the bytes that it claims").format(name=shown(name)))
         if start != at:
-            raise _damaged(path, _("{name} overlaps another tensor or leaves a gap").format(name=shown(name)))
+            raise _Flaw(_("{name} overlaps another tensor or leaves a gap").format(name=shown(name)))
         at = end
     if at > data:
-        raise _cut_short(path, at, data)
+        raise _Flaw(_cut_short(at, data))
     if at < data:
-        raise _damaged(path, _("{n} bytes at its end belong to no tensor").format(n=data - at))
+        raise _Flaw(_("{n} bytes at its end belong to no tensor").format(n=data - at))
 
 
 def _too_long(path: Path, length: int, size: int) -> Problem:
     if length > _LONGEST_HEADER:
         return _damaged(path, _("its first 8 bytes ask for a header of {n} bytes").format(n=length))
-    return _cut_short(path, length, size - 8)
+    return _damaged(path, _cut_short(length, size - 8))
 
 
-def _cut_short(path: Path, expected: int, found: int) -> Problem:
-    return _damaged(
-        path, _("it is cut short: {found} of {expected} bytes are there").format(found=found, expected=expected)
-    )
+def _cut_short(expected: int, found: int) -> str:
+    return _("it is cut short: {found} of {expected} bytes are there").format(found=found, expected=expected)
 
 
 def _damaged(path: Path, what: str) -> Problem:

@@ -5,9 +5,8 @@ Knows a header and a table of linears; knows nothing of folders, and loads no te
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -23,23 +22,14 @@ from lora_repository.codes import (
     TENSOR_TWICE,
 )
 from lora_repository.finding import Finding, Severity
-from lora_repository.header import Header, TensorInfo
+from lora_repository.header import Header
 from lora_repository.i18n import _
-from lora_repository.tensor_keys import Side, foreign_format, parse_key
+from lora_repository.match import LoraPair, Match, match_tensors
+from lora_repository.tensor_keys import foreign_format, parse_key
 from lora_repository.wording import command, shown, some_of
 
 Target = Literal["dit", "t5"]
 USUAL_DTYPES: Final = frozenset({"BF16", "F16", "F32"})
-
-
-@dataclass(frozen=True, slots=True)
-class LoraPair:
-    """One module's update B @ A: `key_a` [rank, in] and `key_b` [out, rank] are names in the file."""
-
-    module: str
-    key_a: str
-    key_b: str
-    rank: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,48 +60,6 @@ class Said:
     config: Path | None = None
 
 
-@dataclass(slots=True)
-class Match:
-    """The file's tensors sorted out: whole pairs, and what is wrong with the others. Filled by `match_tensors`."""
-
-    pairs: list[LoraPair] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-    lone: list[str] = field(default_factory=list)
-    twice: list[str] = field(default_factory=list)
-    unfit: list[str] = field(default_factory=list)
-
-
-def match_tensors(header: Header, base: BaseTable) -> Match:
-    """Every tensor of `header` as half of a pair of `base`, or as what else it is."""
-    found = Match()
-    halves: dict[str, dict[Side, str]] = {}
-    for key in header.tensors:
-        parsed = parse_key(key)
-        if parsed is None or parsed[0] not in base.modules:
-            found.foreign.append(key)
-        elif parsed[1] in halves.setdefault(parsed[0], {}):
-            found.twice.append(key)
-        else:
-            halves[parsed[0]][parsed[1]] = key
-    for module, sides in halves.items():
-        if len(sides) == 1:
-            found.lone.extend(sides.values())
-            continue
-        a, b = header.tensors[sides["A"]], header.tensors[sides["B"]]
-        if _fits(a, b, base.modules[module]):
-            found.pairs.append(LoraPair(module, sides["A"], sides["B"], a.shape[0]))
-        else:
-            found.unfit.append(module)
-    return found
-
-
-def _fits(a: TensorInfo, b: TensorInfo, linear: tuple[int, int]) -> bool:
-    rows, columns = linear
-    if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] == 0:
-        return False
-    return a.shape[1] == columns and b.shape[0] == rows and a.shape[0] == b.shape[1]
-
-
 def examine(file: Path, header: Header, base: BaseTable, said: Said) -> tuple[Match, list[Finding]]:
     """The match of `file` with `base` and everything that speaks against loading it."""
     found = match_tensors(header, base)
@@ -120,17 +68,10 @@ def examine(file: Path, header: Header, base: BaseTable, said: Said) -> tuple[Ma
         *_halves(file, found),
         *_shapes(file, header, base, found),
         *_ranks(file, base, found, said),
-        *_types(file, header),
+        *_types(file, found),
         *_targets(file, base, found, said),
     ]
     return found, findings
-
-
-def coverage(base: BaseTable, pairs: list[LoraPair], targets: tuple[str, ...]) -> dict[str, tuple[int, int]]:
-    """For each target that `base` knows: linears with a pair, linears in all."""
-    adapted = {pair.module for pair in pairs}
-    wanted = {target: base.covered_by(target) for target in targets}
-    return {target: (len(adapted.intersection(modules)), len(modules)) for target, modules in wanted.items() if modules}
 
 
 def _error(code: str, file: Path, message: str, fix: str, severity: Severity = Severity.ERROR) -> Finding:
@@ -205,14 +146,13 @@ def _times(shape: tuple[int, ...]) -> str:
 
 def _ranks(file: Path, base: BaseTable, found: Match, said: Said) -> list[Finding]:
     """The three sources of the rank: tensors, config.json, and what the base model can take."""
-    counted = Counter(pair.rank for pair in found.pairs)
+    counted, limit = found.ranks, found.limit
     if not counted:
         return []
-    limit = min((min(base.modules[pair.module]) for pair in found.pairs), default=0)
     agrees = said.rank is None or set(counted) == {said.rank}
     if len(counted) == 1 and agrees and max(counted) <= limit:
         return []
-    in_tensors = ", ".join(str(rank) for rank in sorted(counted))
+    in_tensors = ", ".join(str(rank) for rank in counted)
     message = _("Ranks disagree: the tensors in {file} have {found}, {config}, {base} takes at most {limit}.").format(
         file=shown(file.name), found=in_tensors, config=_said_rank(said), base=base.name, limit=limit
     )
@@ -232,9 +172,9 @@ def _said_rank(said: Said) -> str:
     return _("config.json says {key} = {rank}").format(key=said.rank_key, rank=said.rank)
 
 
-def _types(file: Path, header: Header) -> list[Finding]:
+def _types(file: Path, found: Match) -> list[Finding]:
     """Numbers that an adapter is not stored in; F64 loads, whole numbers and 8-bit floats mean something else."""
-    odd = sorted({tensor.dtype for tensor in header.tensors.values()} - USUAL_DTYPES)
+    odd = sorted(found.dtypes - USUAL_DTYPES)
     if not odd:
         return []
     severity = Severity.WARNING if odd == ["F64"] else Severity.ERROR
@@ -249,15 +189,14 @@ def _targets(file: Path, base: BaseTable, found: Match, said: Said) -> list[Find
     if not said.targets:
         return []
     findings = []
-    wanted = {module for target in said.targets for module in base.covered_by(target)}
-    outside = [pair.module for pair in found.pairs if pair.module not in wanted]
+    outside, covered = found.held_against(base, said.targets)
     if outside:
         message = _("{n} modules in {file} are not among target_modules of config.json: {names}.").format(
             n=len(outside), file=shown(file.name), names=some_of(outside)
         )
         fix = _("Add them to target_modules, or put the config.json of this adapter beside it.")
         findings.append(_error(OUTSIDE_TARGETS, file, message, fix))
-    for target, (adapted, there) in coverage(base, found.pairs, said.targets).items():
+    for target, (adapted, there) in covered.items():
         if adapted < there:
             message = _("{file} adapts {n} of the {total} linears that {target} stands for in {base}.").format(
                 file=shown(file.name), n=adapted, total=there, target=shown(target), base=base.name

@@ -19,7 +19,8 @@ from lora_repository.finding import Finding, Problem, Severity
 from lora_repository.folder import DMD_NAME, T5_NAME, look_over, misnamed
 from lora_repository.header import Header, read_header
 from lora_repository.i18n import _
-from lora_repository.part import LoraPair, PartProof, Said, Target, coverage, examine
+from lora_repository.match import LoraPair, Match
+from lora_repository.part import PartProof, Said, Target, examine
 from lora_repository.place import is_file, list_folder
 from lora_repository.wording import command, shown
 
@@ -85,19 +86,19 @@ def _prove_single(path: Path, dit: BaseTable) -> Proof:
     found, findings = examine(path, header, dit, Said())
     if not found.pairs:
         return Proof(path, dit.name, (), tuple(findings))
-    alpha = _alpha_of(path, header, found.pairs)
+    alpha = _alpha_of(path, header, found)
     if isinstance(alpha, Finding):
         findings.append(alpha)
     if isinstance(alpha, Finding) or _has_error(findings):
         return Proof(path, dit.name, (), tuple(findings))
-    part = _part(path, "dit", header, found.pairs, alpha, coverage(dit, found.pairs, _UPSTREAM_TARGETS))
+    part = _part(path, "dit", header, found, alpha, dit, _UPSTREAM_TARGETS)
     return Proof(path, dit.name, (part,), tuple(findings))
 
 
-def _alpha_of(path: Path, header: Header, pairs: list[LoraPair]) -> float | Finding:
+def _alpha_of(path: Path, header: Header, found: Match) -> float | Finding:
     """Alpha of a file without config.json: upstream's training configuration, else the metadata; never a guess."""
     noted = {_number(header.metadata[key]) for key in _ALPHA_KEYS if key in header.metadata}
-    known = {UPSTREAM_ALPHA} if {pair.rank for pair in pairs} == {UPSTREAM_RANK} else set()
+    known = {UPSTREAM_ALPHA} if found.ranks == (UPSTREAM_RANK,) else set()
     candidates = known | noted
     if len(candidates) == 1 and None not in candidates:
         return next(alpha for alpha in candidates if alpha is not None)
@@ -107,7 +108,7 @@ def _alpha_of(path: Path, header: Header, pairs: list[LoraPair]) -> float | Find
         message = _("{file} says its alpha in ways that disagree or make no sense: {values}.").format(
             file=shown(path.name), values=values
         )
-    rank = pairs[0].rank
+    rank = found.pairs[0].rank
     folder = path.parent / (path.stem + "_lora")
     steps = [command("mkdir", folder), command("cp", path, folder / DMD_NAME)]
     fix = " && ".join([*steps, rebuild_command(folder / CONFIG_NAME, r=rank, dmd_rank=rank)])
@@ -175,16 +176,15 @@ def _prove_file(
     found, findings = examine(file, header, base, said)
     if config is None or _has_error(findings):
         return None, findings
-    covered = coverage(base, found.pairs, config.target_modules)
-    return _part(file, target, header, found.pairs, config.lora_alpha, covered), findings
+    return _part(file, target, header, found, config.lora_alpha, base, config.target_modules), findings
 
 
 def _part(
-    file: Path, target: Target, header: Header, pairs: list[LoraPair], alpha: float, covered: dict[str, tuple[int, int]]
+    file: Path, target: Target, header: Header, found: Match, alpha: float, base: BaseTable, targets: tuple[str, ...]
 ) -> PartProof:
-    rank = pairs[0].rank
-    total = len(header.tensors)
-    return PartProof(file, target, tuple(pairs), rank, alpha, alpha / rank, 2 * len(pairs), total, covered)
+    rank, total = found.pairs[0].rank, len(header.tensors)
+    _outside, covered = found.held_against(base, targets)
+    return PartProof(file, target, found.pairs, rank, alpha, alpha / rank, 2 * len(found.pairs), total, covered)
 
 
 def _has_error(findings: list[Finding]) -> bool:

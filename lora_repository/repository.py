@@ -54,9 +54,24 @@ class LoraRepository:
 
     def versions(self) -> list[Version]:
         """Every version, sorted by version number; raises Problem LORA041 when the root is no readable folder."""
-        named = ((match_version_name(entry.name), entry) for entry in self._entries())
-        found = [Version(name, Path(e.path)) for name, e in named if name and e.is_dir(follow_symlinks=False)]
-        return sorted(found, key=lambda version: version.name)
+        return self._scan()[0]
+
+    def survey(self) -> tuple[list[Version], list[Finding]]:
+        """As `versions`, with what is wrong with the repository itself, in one reading of the folder."""
+        versions, strays = self._scan()
+        return versions, self._findings(strays)
+
+    def _scan(self) -> tuple[list[Version], list[str]]:
+        """The versions in order, and the folders that are named as none."""
+        versions, strays = [], []
+        for entry in self._entries():
+            name = match_version_name(entry.name)
+            if name is not None and entry.is_dir(follow_symlinks=False):
+                versions.append(Version(name, Path(entry.path)))
+            elif name is None and _is_stray(entry):
+                strays.append(entry.name)
+        versions.sort(key=lambda version: version.name.order())
+        return versions, strays
 
     def version(self, name: str) -> Version:
         """The version called `name`: the whole name, or its number (`v2.1`, `2.1`) where only one version has it.
@@ -94,6 +109,9 @@ class LoraRepository:
 
     def findings(self) -> list[Finding]:
         """What is wrong with the repository itself: `latest`, its history, folders whose names are no version's."""
+        return self.survey()[1]
+
+    def _findings(self, strays: list[str]) -> list[Finding]:
         found: list[Finding] = []
         try:
             self.latest()
@@ -101,7 +119,6 @@ class LoraRepository:
         except Problem as error:
             found.append(error.finding)
         found += self.past().findings
-        strays = [e.name for e in self._entries() if not e.name.startswith(".") and self._is_stray(e)]
         if strays:
             message = _("{n} folders are not named as versions and are not shown: {names}.").format(
                 n=len(strays), names=some_of(sorted(strays))
@@ -230,9 +247,6 @@ class LoraRepository:
             missing = isinstance(error, FileNotFoundError)
             raise problem(NOT_A_REPOSITORY, found.message, making if missing else found.fix, path=found.path) from None
 
-    def _is_stray(self, entry: os.DirEntry[str]) -> bool:
-        return entry.is_dir(follow_symlinks=False) and entry.name != LATEST and not match_version_name(entry.name)
-
     def _unknown(self, name: str, names: list[str]) -> Problem:
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[-3:]
         fix = _("There are: {names}").format(names=some_of(near)) if near else _("The repository holds no version.")
@@ -263,3 +277,7 @@ class LoraRepository:
         message = _("latest is an absolute link, which leads nowhere inside a container.")
         fix = command("ln", "-sfn", link.readlink().name, link)
         return [Finding(LATEST_STRAYS, Severity.WARNING, message, fix, shown(link))]
+
+
+def _is_stray(entry: os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(".") and entry.name != LATEST and entry.is_dir(follow_symlinks=False)

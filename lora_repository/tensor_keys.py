@@ -6,6 +6,7 @@ Also tells which other format a foreign name belongs to. Knows no shape and no b
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -31,7 +32,7 @@ def parse_key(key: str) -> tuple[str, Side] | None:
     return match[1], "A" if match[2] == "A" else "B"
 
 
-def foreign_format(keys: list[str]) -> str | None:
+def foreign_format(keys: Sequence[str]) -> str | None:
     """The name of the format that the first telling key belongs to."""
     for key in keys:
         for pattern, name in _FORMATS:

@@ -16,7 +16,7 @@ def file(tmp_path, monkeypatch):
     path.write_bytes(b"one")
     # The inode's own change time cannot be set back, so the clock is set forward.
     now = time.time_ns()
-    monkeypatch.setattr("lora_repository.hash_memory.time.time_ns", lambda: now + 10**10)
+    monkeypatch.setattr("lora_repository.settled.time.time_ns", lambda: now + 10**10)
     return path
 
 

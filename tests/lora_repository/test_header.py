@@ -161,3 +161,54 @@ def test_any_bytes_are_answered(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(Problem):
         read_header(path)
+
+
+NOTED = b'{"__metadata__":{"run":"7"},"a":' + json.dumps(A).encode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "word"),
+    [
+        (NOTED + b"}", None),
+        (NOTED.replace(b'"7"', b'"{\\"a\\": 1}"') + b"}", None),
+        (NOTED + b",}", "JSON"),
+        (b'{"__metadata__":{"run":"7"},}', "JSON"),
+        (b'{"__metadata__":{"run":7},"a":' + json.dumps(A).encode() + b"}", "JSON"),
+        (b'{"__metadata__":{"run":"7","run":"8"},"a":' + json.dumps(A).encode() + b"}", "twice"),
+        (NOTED + b',"__metadata__":{}}', "twice"),
+        (NOTED + b',"\\u005f_metadata__":{}}', "twice"),
+        (NOTED + b',"a":' + json.dumps(A).encode() + b"}", "twice"),
+    ],
+)
+def test_metadata_are_read_apart_and_as_strictly(tmp_path, raw, word):
+    for _again in range(2):
+        try:
+            header = parse_header(raw, 8 + len(raw) + 8, tmp_path / "x")
+        except Problem as error:
+            assert word is not None
+            assert word in error.finding.message
+        else:
+            assert word is None
+            assert (list(header.tensors), list(header.metadata)) == (["a"], ["run"])
+            assert header.tensors["a"].start == 8 + len(raw)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_reading_metadata_apart_changes_nothing(tmp_path, monkeypatch, data):
+    """Every header, whole or damaged, is read the same whether its metadata are taken out first or not."""
+    noted = data.draw(st.dictionaries(st.text(max_size=4), st.text(max_size=8), max_size=3))
+    raw = json.dumps({"__metadata__": noted, "a": A, "b": B}).encode()
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw = data.draw(st.sampled_from([raw, raw[:at] + data.draw(st.binary(max_size=2)) + raw[at + 1 :]]))
+
+    def outcome():
+        try:
+            return parse_header(raw, 8 + len(raw) + 12, tmp_path / "x")
+        except Problem as error:
+            return error.finding.code
+
+    apart = outcome()
+    with monkeypatch.context() as patch:
+        patch.setattr("lora_repository.header._split", lambda raw: (None, raw))
+        assert outcome() == apart
