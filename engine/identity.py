@@ -59,8 +59,18 @@ def is_alive(who: Identity, proc: Path = PROC) -> bool:
     )
 
 
+def is_stopped(pid: int, proc: Path = PROC) -> bool:
+    """Whether the process sleeps until somebody wakes it: SIGSTOP, ctrl+Z, a debugger."""
+    return _run_state(pid, proc) in (b"T", b"t")
+
+
 def _is_zombie(pid: int, proc: Path) -> bool:
+    return _run_state(pid, proc) in (b"Z", b"X", None)
+
+
+def _run_state(pid: int, proc: Path) -> bytes | None:
+    """Field 3 of /proc/PID/stat; None when there is no such process."""
     try:
-        return (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[0] in (b"Z", b"X")
+        return (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return True
+        return None

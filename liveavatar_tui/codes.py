@@ -71,6 +71,38 @@ JOB_ELSEWHERE: Final = Code(
     N_("The job {name} runs on {host}, not here."),
     N_("Cancel it there: ssh {host} liveavatar-tui jobs cancel {name}"),
 )
+QUEUE_BUSY: Final = Code(
+    "JOB005",
+    N_("The queue is being changed by a process that does not finish; it holds {path}."),
+    N_("See which one, and end it: fuser -v {path}"),
+)
+LOGOUT_ENDS_JOBS: Final = Code(
+    "JOB006",
+    N_(
+        "When {user} logs out this host ends the job: logind kills what users leave behind, and {user} does not linger."
+    ),
+    N_("Once, by {user} or root: loginctl enable-linger {user}"),
+)
+NOT_WAITING: Final = Code(
+    "JOB007",
+    N_("The job {name} does not wait in the queue."),
+    N_("See which jobs do: liveavatar-tui queue"),
+)
+NOT_RESPONDING: Final = Code(
+    "JOB008",
+    N_("The engine lives and has told nothing for {span}."),
+    N_("See what it does: tail {log}; or end it: liveavatar-tui jobs cancel {name}"),
+)
+STOPPED: Final = Code(
+    "JOB009",
+    N_("The engine was stopped by a signal or a debugger, and holds its memory."),
+    N_("Wake it: kill -CONT {pid}; or end it: liveavatar-tui jobs cancel {name}"),
+)
+NOT_REPEATABLE: Final = Code(
+    "JOB010",
+    N_("The description of the job {name} cannot be read, so it cannot be repeated."),
+    N_("Start a run with flags: liveavatar-tui run"),
+)
 
 # --- preflight
 CROPPED: Final = Code(

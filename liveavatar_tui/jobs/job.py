@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
-from engine.identity import PROC, Identity, boot_id, is_alive
+from engine.identity import PROC, Identity, boot_id, is_alive, is_stopped
 from engine.job_folder import JobFolder, lock_owner
 from engine.protocol import (
     AdapterLoaded,
@@ -30,9 +31,15 @@ from engine.protocol import (
     Started,
     Warned,
 )
-from engine.spec import RunSpec, decode
-from liveavatar_tui.jobs.records import read_cancel, read_launch
+from engine.spec import FRAMES_PER_BLOCK, RunSpec, decode
+from liveavatar_tui.jobs.queue import Waiting, entry, read_line
+from liveavatar_tui.jobs.records import read_cancel, read_launch, read_note
 from liveavatar_tui.jobs.state import Evidence, State, judge
+
+_QUIET_S: Final = 120.0
+_BUSY_S: Final = 600.0
+_COMPILING_S: Final = 3600.0
+_BLOCKS_MISSED: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,10 @@ class Story:
     """Number of the last event."""
     time: float = 0.0
     """Wall time of the last event, 0 before the first."""
+    began_mono: float = 0.0
+    """Monotonic time of the first event, 0 before it."""
+    mono: float = 0.0
+    """Monotonic time of the last event: of the same boot it can be subtracted, whatever the wall clock did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,10 @@ class Job:
     spec: RunSpec | None
     created: float
     cancel_requested: bool
+    place: int | None = None
+    """Its number in the queue, from 1; None when it does not wait."""
+    note: str = ""
+    """What somebody wrote on it; keeps it from being pruned."""
 
     @property
     def fraction(self) -> float | None:
@@ -78,15 +93,21 @@ class Job:
 
     @property
     def elapsed_s(self) -> float:
-        """Wall seconds from the start to the end, or to this moment while it runs."""
-        until = time.time() if self.state.live else self.story.time or self.created
-        return max(0.0, until - self.created)
+        """Seconds from the engine's first event to its last, or to this moment while it runs.
+
+        Monotonic, so a clock that is set meanwhile changes nothing. Before the first event: since it was asked for.
+        """
+        if not self.story.began_mono:
+            return max(0.0, time.time() - self.created) if self.state.live else 0.0
+        until = time.monotonic() if self.state.active else self.story.mono
+        return max(0.0, until - self.story.began_mono)
 
 
 def fold(story: Story, events: Iterable[AnyEvent]) -> Story:
     """The story continued by `events`."""
     for event in events:
-        story = replace(_told(story, event), seq=event.seq, time=event.time)
+        began = story.began_mono or event.mono
+        story = replace(_told(story, event), seq=event.seq, time=event.time, mono=event.mono, began_mono=began)
     return story
 
 
@@ -147,15 +168,44 @@ def stand(folder: JobFolder, story: Story, spec: RunSpec | None, *, proc: Path =
     began = created(folder)
     requested = read_cancel(folder) is not None
     settled = story.end is not None
+    waits, place = (None, None) if settled or identity is not None else _place(folder)
+    alive = not settled and identity is not None and is_alive(identity, proc)
     seen = Evidence(
         end=story.end,
         identity=identity,
         said_started=story.started is not None,
         owner=None if settled else lock_owner(folder.lock),
-        alive=not settled and identity is not None and is_alive(identity, proc),
+        alive=alive,
         host=socket.gethostname(),
         boot_id=boot_id(proc),
         cancel_requested=requested,
         age_s=time.time() - began,
+        queued=waits is not None,
+        held=waits is not None and waits.held,
+        silent=alive and identity is not None and _is_silent(story, identity, proc),
     )
-    return Job(folder.root.name, folder, judge(seen), story, spec, began, requested)
+    return Job(folder.root.name, folder, judge(seen), story, spec, began, requested, place, read_note(folder))
+
+
+def _place(folder: JobFolder) -> tuple[Waiting | None, int | None]:
+    """Its entry in the queue and the number of it, from 1."""
+    line = read_line(folder.root.parent)
+    found = entry(line, folder.root.name)
+    return found, line.index(found) + 1 if found is not None else None
+
+
+def _is_silent(story: Story, identity: Identity, proc: Path) -> bool:
+    """Stopped by a signal or a debugger, or quiet for longer than its phase explains."""
+    return is_stopped(identity.pid, proc) or (story.mono > 0 and time.monotonic() - story.mono > patience_s(story))
+
+
+def patience_s(story: Story) -> float:
+    """For how long an engine in this phase may tell nothing before something is wrong.
+
+    Blocks come at a pace that is known after the first; loading tells of every part, compiling tells nothing for long.
+    """
+    if story.phase is Phase.COMPILING:
+        return _COMPILING_S
+    if story.phase is Phase.GENERATING and story.progress is not None and story.progress.fps > 0:
+        return max(_QUIET_S, _BLOCKS_MISSED * FRAMES_PER_BLOCK / story.progress.fps)
+    return _BUSY_S

@@ -6,6 +6,7 @@ A state is read from the folder, never remembered.
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ import msgspec
 
 from engine.identity import Identity
 from engine.job_folder import JobFolder
-from lora_repository.files import write_whole
+from lora_repository.files import sync_folder, write_whole
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,10 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
     engine: Identity
     time: float
+    shelter: str = ""
+    """What holds the processes together: `scope NAME`, `cgroup`, or `session` where the machine has neither."""
+    cgroup: str = ""
+    """Folder of the control group in which the engine and all its descendants are; empty where it has none."""
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,16 +39,30 @@ class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
-    """How the process ended, as its parent saw it: `Popen.returncode`. Not there when the parent died first."""
+    """How the process ended, as its keeper saw it: `Popen.returncode`. Not there when the keeper died first."""
 
     status: int
 
 
-Note = TypeVar("Note", Launch, CancelRequest, Exit)
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody wrote on the job. A job with a note is not pruned."""
+
+    text: str
+    user: str
+    time: float
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """The job that this one repeats."""
+
+    job: str
+
+
+Record = TypeVar("Record", Launch, CancelRequest, Exit, Note, Origin)
 
 
 def launch_path(folder: JobFolder) -> Path:
-    """Where the starter says who it started."""
+    """Where the keeper says which engine it started."""
     return folder.root / "launch.json"
 
 
@@ -53,25 +72,53 @@ def cancel_path(folder: JobFolder) -> Path:
 
 
 def exit_path(folder: JobFolder) -> Path:
-    """Where the parent says how it ended."""
+    """Where the keeper says how it ended."""
     return folder.root / "exit.json"
 
 
-def write_launch(folder: JobFolder, engine: Identity) -> None:
+def note_path(folder: JobFolder) -> Path:
+    """Where people write on it."""
+    return folder.root / "note.json"
+
+
+def origin_path(folder: JobFolder) -> Path:
+    """Where a repeated job says which one it repeats."""
+    return folder.root / "origin.json"
+
+
+def keeper_lock(folder: JobFolder) -> Path:
+    """Held by the keeper while it lives."""
+    return folder.root / "keeper.lock"
+
+
+def write_launch(folder: JobFolder, launch: Launch) -> None:
     """Durable when this returns."""
-    write_whole(launch_path(folder), msgspec.json.encode(Launch(engine=engine, time=time.time())))
+    _write(launch_path(folder), launch)
 
 
 def write_cancel(folder: JobFolder) -> None:
     """Durable when this returns; the first request stays."""
     if not cancel_path(folder).exists():
-        request = CancelRequest(user=getpass.getuser(), host=socket.gethostname(), time=time.time())
-        write_whole(cancel_path(folder), msgspec.json.encode(request))
+        _write(cancel_path(folder), CancelRequest(user=getpass.getuser(), host=socket.gethostname(), time=time.time()))
 
 
 def write_exit(folder: JobFolder, status: int) -> None:
     """Durable when this returns."""
-    write_whole(exit_path(folder), msgspec.json.encode(Exit(status=status)))
+    _write(exit_path(folder), Exit(status=status))
+
+
+def write_note(folder: JobFolder, text: str) -> None:
+    """Replace the note; an empty one takes it away. Durable when this returns."""
+    if text.strip():
+        _write(note_path(folder), Note(text=text.strip(), user=getpass.getuser(), time=time.time()))
+    elif note_path(folder).exists():
+        note_path(folder).unlink()
+        sync_folder(folder.root)
+
+
+def write_origin(folder: JobFolder, job: str) -> None:
+    """Durable when this returns."""
+    _write(origin_path(folder), Origin(job=job))
 
 
 def read_launch(folder: JobFolder) -> Launch | None:
@@ -85,12 +132,37 @@ def read_cancel(folder: JobFolder) -> CancelRequest | None:
 
 
 def read_exit(folder: JobFolder) -> Exit | None:
-    """How it ended; None where no parent saw it."""
+    """How it ended; None where no keeper saw it."""
     return _read(exit_path(folder), Exit)
 
 
-def _read(path: Path, kind: type[Note]) -> Note | None:
-    """The note, or None where there is none or it is not ours."""
+def read_note(folder: JobFolder) -> str:
+    """The note; empty where nobody wrote one."""
+    note = _read(note_path(folder), Note)
+    return note.text if note is not None else ""
+
+
+def read_origin(folder: JobFolder) -> str | None:
+    """The name of the job that this one repeats, None for a first one."""
+    origin = _read(origin_path(folder), Origin)
+    return origin.job if origin is not None else None
+
+
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """Changes whenever the file is replaced; None without the file."""
+    try:
+        told = os.stat(path)  # noqa: PTH116  # called for every job once a second: 3 us less than Path.stat
+    except OSError:
+        return None
+    return told.st_ino, told.st_mtime_ns, told.st_size
+
+
+def _write(path: Path, record: msgspec.Struct) -> None:
+    write_whole(path, msgspec.json.encode(record))
+
+
+def _read(path: Path, kind: type[Record]) -> Record | None:
+    """The record, or None where there is none or it is not ours."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError):

@@ -1,30 +1,45 @@
-"""Starting an engine that outlives whoever started it: own session, output to files, nothing shared, no shell."""
+"""Starting jobs that outlive whoever started them: at once or in the queue, each with a keeper of its own (`keeping`).
+
+The keeper gets a session of its own, no terminal, files for output, named variables only; no shell is involved. Knows
+no screen.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
+import select
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from engine.identity import Identity, boot_id, start_time
-from engine.job_folder import JobFolder, fresh_job_id, reason
+import msgspec
+
+from engine.job_folder import JobFolder, fresh_job_id, lock_owner, reason
 from engine.spec import RunSpec, encode
 from liveavatar_tui import codes
+from liveavatar_tui.jobs.devices import Claim
 from liveavatar_tui.jobs.job import Job
-from liveavatar_tui.jobs.records import write_exit, write_launch
+from liveavatar_tui.jobs.queue import Line, Waiting, change, joined, neighbours, read_line, turn, without
+from liveavatar_tui.jobs.records import keeper_lock, read_launch, write_origin
+from liveavatar_tui.jobs.sheltering import look, scope_command
+from liveavatar_tui.jobs.sweeping import BRAND
 from liveavatar_tui.jobs.watching import read_job
 from lora_repository.files import write_whole
+from lora_repository.finding import Problem
+from lora_repository.i18n import _, language
 
 ENGINE: Final = (sys.executable, "-m", "engine.inference")
+_ANSWER_S: Final = 30.0
+"""A keeper answers within 0.2 s; a host that swaps may take this long."""
 _NAMES: Final = frozenset(
     {"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LOGNAME", "NO_COLOR", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER"}
-    | {"VIRTUAL_ENV", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
+    | {"DBUS_SESSION_BUS_ADDRESS", "VIRTUAL_ENV"}
+    | {"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
 )
 _PREFIXES: Final = (
     *("CUBLAS_", "CUDA_", "CUDNN_", "NCCL_", "NVIDIA_"),  # the cards
@@ -33,25 +48,94 @@ _PREFIXES: Final = (
 )
 
 
-def start(spec: RunSpec, jobs_dir: Path, *, command: Sequence[str] = ENGINE) -> Job:
-    """A new job in `jobs_dir`, running `command --spec FILE`; paths in `spec` must be absolute.
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """What a keeper is told. `ready` is a descriptor for its answer, `devices` those of a job that does not queue."""
+
+    command: tuple[str, ...]
+    queued: bool
+    devices: tuple[str, ...] = ()
+    scope: str = ""
+    ready: int | None = None
+
+
+def start(
+    spec: RunSpec, jobs_dir: Path, *, claim: Claim | None = None, command: Sequence[str] = ENGINE, repeats: str = ""
+) -> Job:
+    """A new job in `jobs_dir`, running `command --spec FILE` at once; paths in `spec` must be absolute.
 
     The spec is on the disk before the engine is spawned. Raises `Problem` RUN004 or JOB003; then no folder is left.
     """
+    devices = (claim or Claim()).devices
+    return _begin(spec, jobs_dir, Orders(command=tuple(command), queued=False, devices=devices), None, repeats)
+
+
+def submit(spec: RunSpec, jobs_dir: Path, claim: Claim, *, command: Sequence[str] = ENGINE, repeats: str = "") -> Job:
+    """A new job at the end of the queue; it runs when this returns if it need not wait.
+
+    Raises `Problem` RUN004, JOB003 or JOB005; then no folder is left.
+    """
+    return _begin(spec, jobs_dir, Orders(command=tuple(command), queued=True), claim, repeats)
+
+
+def attend(jobs_dir: Path, command: Sequence[str] = ENGINE, *, near: str | None = None) -> int:
+    """Give a keeper to waiting jobs of this host that lost theirs, to a kill or a reboot; how many there were.
+
+    `near` a job only: its neighbours in the queue, or the first two when it is not in there. What waits no more leaves
+    the queue. Raises `Problem` JOB005.
+    """
+    line = read_line(jobs_dir)
+    own: Line = tuple(one for one in line if one.host == socket.gethostname())
+    looked_at = own if near is None else neighbours(line, near) or own[:2]
+    alone = [one for one in looked_at if lock_owner(keeper_lock(JobFolder(jobs_dir / one.id))) is None]
+    for one in alone:
+        folder = JobFolder(jobs_dir / one.id)
+        if folder.spec.exists() and not folder.holds_a_run() and read_launch(folder) is None:
+            _summon(folder, Orders(command=tuple(command), queued=True), _inherited(language()))
+        else:
+            with turn(jobs_dir):
+                change(jobs_dir, lambda line, gone=one.id: without(line, gone))  # type: ignore[misc]
+    return len(alone)
+
+
+def _begin(spec: RunSpec, jobs_dir: Path, orders: Orders, claim: Claim | None, repeats: str) -> Job:
     folder = JobFolder(jobs_dir / fresh_job_id())
     folder.create()
     try:
         write_whole(folder.spec, encode(spec))
-        engine = _spawn([*command, "--spec", str(folder.spec)], folder, engine_environment(os.environ, spec.language))
-        write_launch(folder, engine)
-    except OSError as fault:
+        if repeats:
+            write_origin(folder, repeats)
+        if claim is not None:
+            _queue(folder, claim)
+        fault = _summon(folder, orders, _inherited(spec.language))
+    except OSError as error:
+        fault = reason(error)
+    except Problem:
         _discard(folder)
-        raise codes.NOT_STARTED.problem(path=str(folder.root), reason=reason(fault)) from fault
+        raise
+    if fault:
+        _discard(folder)
+        raise codes.NOT_STARTED.problem(path=str(folder.root), reason=fault)
     return read_job(folder)
 
 
+def _queue(folder: JobFolder, claim: Claim) -> None:
+    waiting = Waiting(
+        id=folder.root.name,
+        host=socket.gethostname(),
+        devices=claim.devices,
+        needs=claim.needs or {},
+        since=time.time(),
+    )
+    with turn(folder.root.parent):
+        change(folder.root.parent, lambda line: joined(line, waiting))
+
+
+def _inherited(language: str) -> dict[str, str]:
+    return engine_environment(os.environ, language)
+
+
 def engine_environment(inherited: Mapping[str, str], language: str) -> dict[str, str]:
-    """What the engine sees: the named variables only. Secrets of the shell and of the terminal stay out."""
+    """What keeper and engine see: the named variables only. Secrets of the shell and of the terminal stay out."""
     kept = {name: value for name, value in inherited.items() if name in _NAMES or name.startswith(_PREFIXES)}
     told = {
         "LIVEAVATAR_LANG": language,
@@ -60,41 +144,65 @@ def engine_environment(inherited: Mapping[str, str], language: str) -> dict[str,
         "PYTHONUTF8": "1",
         "TERM": "dumb",
     }
+    kept.pop(BRAND, None)  # a keeper started from inside a job belongs to its own
     return {**kept, **told}
 
 
-def _spawn(arguments: Sequence[str], folder: JobFolder, environment: Mapping[str, str]) -> Identity:
+def _summon(folder: JobFolder, orders: Orders, environment: Mapping[str, str]) -> str:
+    """A keeper for the job, in a scope of its own where one is of use; what came in the way, empty for nothing."""
+    if look().scope:
+        scope = f"liveavatar-{folder.root.name}-{os.urandom(2).hex()}.scope"
+        sheltered = msgspec.structs.replace(orders, scope=f"scope {scope}")
+        if not _spawn(folder, sheltered, environment, scope_command(scope)):
+            return ""
+    return _spawn(folder, orders, environment, [])
+
+
+def _spawn(folder: JobFolder, orders: Orders, environment: Mapping[str, str], before: Sequence[str]) -> str:
+    """The keeper as a process; returns when it has answered, with what came in its way."""
+    answer, ready = os.pipe()
+    told = msgspec.json.encode(msgspec.structs.replace(orders, ready=ready)).decode()
     log = os.open(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        process = subprocess.Popen(
-            arguments,
+        keeper = subprocess.Popen(
+            [*before, sys.executable, "-m", "liveavatar_tui.jobs.keeping", str(folder.root), told],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd=folder.root,
             env=dict(environment),
             start_new_session=True,
-            close_fds=True,
+            pass_fds=(ready,),
         )
+    except OSError as fault:
+        os.close(answer)
+        return reason(fault)
     finally:
+        os.close(ready)
         os.close(log)
-    # Not reaped before this line, so the number cannot have been given to another process.
-    began = start_time(process.pid)
-    threading.Thread(target=_reap, args=(process, folder), name=f"reap-{process.pid}", daemon=True).start()
-    assert began is not None, "a process that is not reaped keeps its entry"
-    return Identity(process.pid, began, boot_id(), socket.gethostname())
+    threading.Thread(target=keeper.wait, name=f"reap-{keeper.pid}", daemon=True).start()  # no zombie stays
+    return _fault(answer)
 
 
-def _reap(process: subprocess.Popen[bytes], folder: JobFolder) -> None:
-    """Wait for the engine, so that no zombie stays, and note how it ended."""
-    status = process.wait()
-    with contextlib.suppress(OSError):  # a folder deleted meanwhile needs no note
-        write_exit(folder, status)
+def _fault(answer: int) -> str:
+    """What the keeper says came in its way; empty when nothing did."""
+    try:
+        if not select.select([answer], [], [], _ANSWER_S)[0]:
+            return _("the keeper does not answer")
+        word = os.read(answer, 4096).decode("utf-8", "replace")
+    finally:
+        os.close(answer)
+    if not word:
+        return _("the keeper ended before it answered")
+    return word.removeprefix("fault ") if word.startswith("fault ") else ""
 
 
 def _discard(folder: JobFolder) -> None:
-    """Take away what a failed start left: only files that it made itself."""
-    for path in (folder.spec, folder.log):
+    """Take away what a failed start left: only what it made itself."""
+    if any(one.id == folder.root.name for one in read_line(folder.root.parent)):
+        with turn(folder.root.parent):
+            change(folder.root.parent, lambda line: without(line, folder.root.name))
+    for path in (folder.spec, folder.log, folder.root / "origin.json", keeper_lock(folder)):
         path.unlink(missing_ok=True)
     if not any(folder.root.iterdir()):
         folder.root.rmdir()

@@ -9,8 +9,11 @@ from liveavatar_tui.jobs.state import State
 from lora_repository.i18n import N_
 
 STATE_WORDS: Final = {
+    State.WAITING: N_("waiting"),
+    State.HELD: N_("held"),
     State.STARTING: N_("starting"),
     State.RUNNING: N_("running"),
+    State.SILENT: N_("not responding"),
     State.DONE: N_("done"),
     State.FAILED: N_("failed"),
     State.CANCELLED: N_("cancelled"),

@@ -20,8 +20,11 @@ from lora_repository.finding import Finding, Severity
 from lora_repository.i18n import N_, _, ngettext
 
 STATE_COLOURS: Final = {
+    State.WAITING: "$secondary",
+    State.HELD: "$muted",
     State.STARTING: "$secondary",
     State.RUNNING: "$primary",
+    State.SILENT: "$text-warning",
     State.DONE: "$text-success",
     State.FAILED: "$text-error",
     State.CANCELLED: "$muted",

@@ -23,7 +23,7 @@ from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.records import launch_path, read_exit, read_launch
 from liveavatar_tui.jobs.starting import engine_environment, start
 from liveavatar_tui.jobs.state import State
-from liveavatar_tui.jobs.watching import Watcher, find_job, list_jobs, read_job
+from liveavatar_tui.jobs.watching import Watcher, find_job, job_folders, list_jobs, read_job
 from lora_repository.files import write_whole
 from lora_repository.finding import Problem
 
@@ -125,12 +125,15 @@ def test_the_engine_killed_9_is_lost(jobs_dir: Path) -> None:
     assert read_job(job.folder).story.phase is Phase.GENERATING
 
 
-def test_a_stopped_engine_still_runs(jobs_dir: Path) -> None:
+def test_a_stopped_engine_does_not_respond_until_it_is_woken(jobs_dir: Path) -> None:
     job = begin(jobs_dir, "steady")
     pid = running(job)
     os.kill(pid, signal.SIGSTOP)
-    assert read_job(job.folder).state is State.RUNNING
+    until(lambda: read_job(job.folder).state is State.SILENT)
+    finding = explain(read_job(job.folder))
+    assert finding is not None and finding.code == "JOB009" and f"kill -CONT {pid}" in finding.fix
     os.kill(pid, signal.SIGCONT)
+    until(lambda: read_job(job.folder).state is State.RUNNING)
 
 
 def test_cancel_that_is_obeyed(jobs_dir: Path) -> None:
@@ -161,7 +164,7 @@ def test_cancel_leaves_no_worker_of_the_session(jobs_dir: Path) -> None:
     pid = running(job)
     workers = [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     assert workers
-    assert cancel(job.folder, 10) is Outcome.FORCED
+    assert cancel(job.folder, 10) is Outcome.ENDED
     until(lambda: not any(exists(one) for one in workers))
 
 
@@ -289,7 +292,7 @@ def test_a_command_that_does_not_exist_leaves_no_folder(jobs_dir: Path) -> None:
     with pytest.raises(Problem) as refusal:
         start(RunSpec(prompt="", image="/i", audio="/a"), jobs_dir, command=("/nowhere/python",))
     assert refusal.value.finding.code == "JOB003"
-    assert list(jobs_dir.iterdir()) == []
+    assert job_folders(jobs_dir) == [] and not list(jobs_dir.glob("[0-9]*"))
 
 
 def test_the_engine_sees_named_variables_only() -> None:
