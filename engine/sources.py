@@ -41,12 +41,22 @@ class Speech:
 
 def read_portrait(path: Path) -> Portrait:
     """Decode the picture once; raises Problem RUN020, RUN021, RUN023, RUN028."""
+    return _measured(path, decoded=True)
+
+
+def measure_portrait(path: Path) -> Portrait:
+    """As `read_portrait`, from the picture's header alone: whether the rest can be decoded is not looked at."""
+    return _measured(path, decoded=False)
+
+
+def _measured(path: Path, *, decoded: bool) -> Portrait:
     from PIL import Image, UnidentifiedImageError
 
     with _explained(path, codes.IMAGE_MISSING, codes.IMAGE_UNREADABLE):
         try:
             with Image.open(path) as picture:
-                picture.load()
+                if decoded:
+                    picture.load()
                 turned = picture.getexif().get(_ORIENTATION) in _TURNED
                 width, height = picture.size[::-1] if turned else picture.size
         except UnidentifiedImageError as fault:

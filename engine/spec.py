@@ -6,6 +6,7 @@ Knows no torch, no file system and no model: paths are strings here, proved by w
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -20,6 +21,21 @@ EMBEDDED: Final = "embedded"
 """`ckpt_dir` of the model that ships in the package (`engine/embedded/weights`)."""
 
 _SIZE = re.compile(r"(\d{2,5})\s*[*xX×]\s*(\d{2,5})")
+
+
+class Precision(StrEnum):
+    """How a number is stored on a card: two bytes, or one with scales beside it."""
+
+    BF16 = "bf16"
+    FP8 = "fp8"
+
+
+class Pristine(StrEnum):
+    """Where the base model is kept without any adapter, so that another stack can take its place while it runs."""
+
+    NONE = "none"
+    HOST = "host"
+    CARD = "card"
 
 
 class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,6 +56,13 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     seed: int = 420
     sample_steps: int = 4
     offload_model: bool = False
+    precision: Precision = Precision.BF16
+    """Of the large matrices on a card; fp8 asks for compute capability 8.9."""
+    cache_precision: Precision = Precision.BF16
+    """Of rings and condition cache on a card."""
+    skip_last_step: bool = False
+    """Leave the last pass out: at 0.0089 of the noise it moves the latents least, and nothing else reads its ring."""
+    pristine: Pristine = Pristine.NONE
     avatarise: bool = False
     """Turn a picture that the embedded model cannot drive into the nearest avatar instead of refusing it."""
     parity: bool = False
@@ -48,6 +71,11 @@ class RunSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     language: str = "en"
     label: str = ""
     """A name for people: the version and channel that the adapters were chosen by."""
+
+    @property
+    def passes(self) -> int:
+        """Forward passes of a block, each with a ring of its own."""
+        return max(1, self.sample_steps - 1) if self.skip_last_step else self.sample_steps
 
     def area(self) -> int:
         """Pixel area of `size`; raises ValueError when it does not read `WIDTH*HEIGHT`."""

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from engine.checkpoint_layout import find_layout
 from engine.job_folder import read_journal
-from engine.memory import CARD_VAE, GIB, HOST, Mode, Parts, Stage, count_parts, mode_of, plan_memory, plan_run
+from engine.memory import GIB, HOST, KNOWN_14B, PRIOR, Mode, Stage, count_parts, mode_of, plan_memory, plan_run
 from engine.model.config import DiTConfig
 from engine.protocol import Memory, Plan
 from engine.spec import RunSpec, encode
@@ -23,12 +23,11 @@ from lora_repository.finding import Problem
 CHECKPOINT = Path(__file__).parent / "goldens" / "ckpt_tiny"
 PIPELINE = Path(__file__).parent / "goldens" / "pipeline"
 
-PARTS_14B = Parts(dit=16_295_755_609, vae=126_892_531, t5=5_680_910_336, wav2vec=315_472_545, decoder_width=96, patch=1)
 CARD = Mode("cuda:0", 2, offload=False)
 
 
 def sizes(height: int, width: int, steps: int = 4, mode: Mode = CARD) -> dict[str, float]:
-    plan = plan_memory(DiTConfig(), PARTS_14B, height, width, steps, mode)
+    plan = plan_memory(DiTConfig(), KNOWN_14B, height, width, steps, mode)
     return {term.name: term.size / GIB for term in plan.terms}
 
 
@@ -58,8 +57,8 @@ def test_rings_grow_with_the_steps() -> None:
 
 
 def test_offload_lets_go_of_the_text_encoder_before_it_generates() -> None:
-    kept = plan_memory(DiTConfig(), PARTS_14B, 384, 704, 4, CARD)
-    freed = plan_memory(DiTConfig(), PARTS_14B, 384, 704, 4, dataclasses.replace(CARD, offload=True))
+    kept = plan_memory(DiTConfig(), KNOWN_14B, 384, 704, 4, CARD)
+    freed = plan_memory(DiTConfig(), KNOWN_14B, 384, 704, 4, dataclasses.replace(CARD, offload=True))
     saved = kept.peak("cuda:0").size - freed.peak("cuda:0").size
     assert saved / GIB == pytest.approx(10.582, abs=6e-4)
     assert "text encoder" in {term.name for term in freed.at("cuda:0", Stage.CONDITIONING)}
@@ -67,10 +66,10 @@ def test_offload_lets_go_of_the_text_encoder_before_it_generates() -> None:
 
 
 def test_the_peak_is_the_largest_stage_and_the_need_is_above_it() -> None:
-    plan = plan_memory(DiTConfig(), PARTS_14B, 384, 704, 4, CARD)
+    plan = plan_memory(DiTConfig(), KNOWN_14B, 384, 704, 4, CARD)
     peak = plan.peak("cuda:0")
-    assert peak.stage is Stage.GENERATING
-    assert peak.size == sum(term.size for term in plan.at("cuda:0", Stage.GENERATING))
+    assert peak.stage is Stage.DECODING
+    assert peak.size == sum(term.size for term in plan.at("cuda:0", Stage.DECODING))
     assert plan.need("cuda:0") > peak.size
     assert plan.devices == ("cuda:0", HOST)
     listed = plan.at("cuda:0", Stage.GENERATING)
@@ -80,8 +79,7 @@ def test_the_peak_is_the_largest_stage_and_the_need_is_above_it() -> None:
 def test_work_is_that_of_the_published_forward_and_decoder() -> None:
     found = sizes(384, 704)
     assert found["activations"] * GIB == pytest.approx(0.469e9, rel=0.01)
-    cache, work = CARD_VAE
-    steady = (cache + work) * 12 * 704 * 384 * 96 * 2
+    steady = (PRIOR.decoder_history + PRIOR.decoder_work) * 12 * 704 * 384 * 96 * 2
     assert steady == pytest.approx(2.90e9, rel=0.01)
     assert found["VAE at work"] * GIB > steady
 
@@ -103,7 +101,7 @@ def test_a_file_that_is_no_vae_is_told(tmp_path: Path) -> None:
 def test_a_run_on_the_host_has_one_device() -> None:
     plan = plan_memory(
         DiTConfig(dim=192, num_heads=6, num_layers=6, audio_inject_layers=(0,)),
-        PARTS_14B,
+        KNOWN_14B,
         128,
         128,
         4,

@@ -1,0 +1,62 @@
+"""All measured constants of a memory plan, in one table; `engine.calibrate` replaces them by this machine's own.
+
+Knows no model and no plan. A constant says what it was measured on; work is told as bytes by what it grows with, so one
+figure serves every size of picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from engine.memory.plan import CALIBRATED_MARGIN, GIB, MARGIN, MIB
+
+DECODED_FRAMES: Final = 12
+"""Frames of a block, which is what the decoder holds a history for."""
+PRIMED_FRAMES: Final = 25
+"""Frames of the decoder's first call, the largest: 7 latents of the still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """What cannot be counted. `frame` stands for the bytes of one video frame at the decoder's full width."""
+
+    context: int = 621 * MIB
+    """CUDA context as NVML counts it on an H200; 430 to 620 MiB on other cards."""
+    libraries: int = 118 * MIB
+    """cuBLAS and cuDNN after their first call, outside torch's allocator, on an H200."""
+    activations: float = 14.5
+    """One forward pass, bytes by tokens x width x bytes a number: 0.469 GB at 3168 x 5120 x 2."""
+    decoder_history: float = 2.05
+    """The decoder's past, by 12 frames: 1.28 GB at 704x384."""
+    decoder_work: float = 2.6
+    """The decoder at work, by the frames of one call: 1.62 GB for 12 at 704x384."""
+    merge: float = 2.0
+    """Merging an adapter, by the largest matrix in float32: the matrix and its change."""
+    slack: float = 0.01
+    """What torch's allocator keeps beyond what is asked for: pieces are rounded up to 2 MiB."""
+    nccl: int = 400 * MIB
+    """Channels of one rank; 0.4 to 1.8 GB are told of two ranks elsewhere."""
+    host_process: int = 300 * MIB
+    """Interpreter, torch, decoders and mapped pages of files: 242 MiB before a model is built."""
+    host_cuda: int = 3 * GIB
+    """The same with torch's kernels for a card and pinned buffers."""
+    host_decoder: tuple[int, float] = (60 * MIB, 14.0)
+    """The decoder on a processor, fixed and by frame: 157, 501, 854 MiB at 128, 256, 384 px square (width 24)."""
+    portrait_check: int = 175 * MIB
+    """The embedded model holds a portrait against its renderer: 127 MiB, 174 where it draws the nearest avatar."""
+    scale: float = 1.0
+    """All work on a card by this much: fitted by calibration."""
+    extra: int = 0
+    """Bytes on a card that nothing here explains: fitted by calibration."""
+    calibrated: bool = False
+    """These are of this card, driver and engine."""
+
+    @property
+    def margin(self) -> float:
+        """Share that a need is above its peak."""
+        return CALIBRATED_MARGIN if self.calibrated else MARGIN
+
+
+PRIOR: Final = Constants()
+"""What is taken where nothing was measured."""

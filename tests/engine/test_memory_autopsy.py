@@ -1,0 +1,76 @@
+"""What an out-of-memory error was about, from its own words and the run's shapes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.memory import KNOWN_14B, MIB, Case, Mode
+from engine.memory.autopsy import Cause, autopsy, read_error, tensors
+from engine.model.config import DiTConfig
+
+SQUARE = Case(DiTConfig(), KNOWN_14B, 512, 512, 4, Mode("cuda:0", 2, True))
+WIDE = Case(DiTConfig(), KNOWN_14B, 384, 704, 4, Mode("cuda:0", 2, True))
+
+
+def error(asked: str, free: str = "245.00 MiB", kept: str = "8.00 MiB", other: str = "") -> str:
+    return (
+        f"CUDA out of memory. Tried to allocate {asked}. GPU 0 has a total capacity of 79.35 GiB of which {free} is "
+        f"free. {other}Including non-PyTorch memory, this process has 78.90 GiB memory in use. Of the allocated memory "
+        f"78.20 GiB is allocated by PyTorch, and {kept} is reserved by PyTorch but unallocated. See documentation for "
+        "Memory Management (https://pytorch.org/docs/stable/notes/cuda.html)"
+    )
+
+
+def test_the_360_mib_are_a_ring_that_grew_with_three_clips() -> None:
+    told = read_error(error("360.00 MiB"))
+    assert told is not None and told.asked == 360 * MIB
+    found = autopsy(told, SQUARE)
+    assert found.cause is Cause.GROWN and found.times == 3
+    assert found.tensor is not None and found.tensor.size == 120 * MIB
+    assert "ring" in found.tensor.name and "one layer" in found.tensor.name
+
+
+def test_the_picture_decides_what_a_size_means() -> None:
+    told = read_error(error("360.00 MiB"))
+    assert told is not None
+    found = autopsy(told, WIDE)
+    assert found.cause is not Cause.GROWN, "123.75 MiB a layer: three clips would be 371.25"
+
+
+@pytest.mark.parametrize("case", [SQUARE, WIDE])
+def test_every_tensor_is_known_by_its_size_alone(case: Case) -> None:
+    for tensor in tensors(case):
+        rounded = -(-tensor.size // (2 * MIB)) * 2
+        told = read_error(error(f"{rounded:.2f} MiB"))
+        assert told is not None
+        found = autopsy(told, case)
+        assert found.times == 1 and found.tensor is not None
+        assert abs(found.tensor.size - tensor.size) < 2 * MIB
+
+
+def test_room_in_pieces_is_fragmentation() -> None:
+    told = read_error(error("124.00 MiB", kept="9.10 GiB"))
+    assert told is not None and autopsy(told, WIDE).cause is Cause.FRAGMENTED
+
+
+def test_other_processes_are_named() -> None:
+    told = read_error(error("124.00 MiB", free="12.00 MiB", other="Process 4711 has 30.25 GiB memory in use. "))
+    assert told is not None
+    assert told.others == ((4711, round(30.25 * 1024 * MIB)),)
+    assert autopsy(told, WIDE).cause is Cause.TENANTS
+
+
+def test_what_fits_no_tensor_is_not_guessed() -> None:
+    told = read_error(error("333.00 MiB"))
+    assert told is not None
+    found = autopsy(told, WIDE)
+    assert found.tensor is None and found.cause is Cause.TOO_LARGE
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read(text: str) -> None:
+    told = read_error("Tried to allocate 5.00 GiB " + text)
+    assert told is not None and told.asked == 5 << 30
+    read_error(text)
