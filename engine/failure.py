@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from engine import codes
+from engine.memory.explain import explained
 from engine.memory_use import host_available, readable
 from engine.protocol import Phase
 from lora_repository.finding import Finding, Problem
@@ -89,7 +90,8 @@ def _out_of_memory(text: str, scene: Scene) -> Finding:
         card, free = _CARD.search(text), _CARD_FREE.search(text)
         device = _("GPU {n}").format(n=card[1]) if card else _("the GPU")
         told = free[1] if free else unknown
-        return codes.OUT_OF_MEMORY.finding(device=device, asker=scene.asker, asked=asked[1], free=told)
+        found = codes.OUT_OF_MEMORY.finding(device=device, asker=scene.asker, asked=asked[1], free=told)
+        return explained(found, text, scene.folder / "spec.json")
     wanted = _HOST_ASKED.search(text)
     amount = unknown if wanted is None else readable(int(wanted[1])) if wanted[1] else wanted[2]
     free_now = readable(host_available())

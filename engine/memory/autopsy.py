@@ -23,6 +23,7 @@ _ASKED: Final = re.compile(rf"Tried to allocate {_SIZE}")
 _FREE: Final = re.compile(rf"of which {_SIZE} is free")
 _KEPT: Final = re.compile(rf"{_SIZE} is reserved by PyTorch but unallocated")
 _OTHERS: Final = re.compile(rf"Process (\d+) has {_SIZE} memory in use")
+_OWN: Final = re.compile(rf"this process has {_SIZE} memory in use")
 _MOST_TIMES: Final = 200
 """Clips that a grown ring may stand for."""
 _ROUNDED: Final = 2 * MIB
@@ -44,10 +45,12 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the error says, in bytes: asked for, free, kept by torch without use, held by each other process."""
+    """What the error says, in bytes: asked for, of the card free, held by this process (some of it `kept` without use),
+    and held by other processes (number, bytes)."""
 
     asked: int
     free: int = 0
+    own: int = 0
     kept: int = 0
     others: tuple[tuple[int, int], ...] = ()
 
@@ -77,7 +80,7 @@ def read_error(text: str) -> Told | None:
     if asked is None:
         return None
     others = tuple((int(pid), _bytes(size, unit)) for pid, size, unit in _OTHERS.findall(text))
-    return Told(_bytes(*asked.groups()), _first(_FREE, text), _first(_KEPT, text), others)
+    return Told(_bytes(*asked.groups()), _first(_FREE, text), _first(_OWN, text), _first(_KEPT, text), others)
 
 
 def autopsy(told: Told, case: Case) -> Autopsy:
