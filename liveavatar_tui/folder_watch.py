@@ -1,11 +1,13 @@
-"""Tells when something under a folder changed, without polling. Knows no repository; import it late: watchdog is slow.
+"""Tells when something under a folder changed: by the kernel where it says so, by looking where other hosts write.
 
-A network file system reports only this host's own changes: screens keep a key that reads the folder again.
+Knows no repository; import it late: watchdog is slow.
 """
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -13,32 +15,48 @@ from typing import Final
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
+from lora_repository.file_system import is_remote, kind_of
+
 _CHANGES: Final = frozenset({"created", "deleted", "modified", "moved"})  # reading causes `opened`: not a change
 _SETTLE_S: Final = 0.3
+_LOOK_S: Final = 2.0
+_REST: Final = 50  # looking takes at most a fiftieth of the time, however slow the server is
 
 
 class FolderWatch(FileSystemEventHandler):
     """Mutable: calls `changed` from a thread of its own, once for a burst of changes, from construction to `stop`.
 
-    A folder that is not there, or a host without inotify watches left, is not watched.
+    `file`, if given, is watched too, wherever it lies. Where the kernel cannot tell (another host may write, or no
+    inotify watches are left) the names and times in the folder are looked at every two seconds or less often.
     """
 
-    def __init__(self, folder: Path, changed: Callable[[], object]) -> None:
+    def __init__(self, folder: Path, changed: Callable[[], object], file: Path | None = None) -> None:
+        self._folder = folder
+        self._file = file
         self._changed = changed
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
-        self._stopped = False
+        self._stopped = threading.Event()
         self._observer = Observer()
+        if is_remote(kind_of(folder)) or not self._listen():
+            threading.Thread(target=self._look, name="look at a folder", daemon=True).start()
+
+    def _listen(self) -> bool:
+        """Ask the kernel; False where it has no watches left or the folder is not there."""
         try:
-            self._observer.schedule(self, str(folder), recursive=True)
+            self._observer.schedule(self, str(self._folder), recursive=True)
+            if self._file is not None and not self._file.is_relative_to(self._folder):
+                self._observer.schedule(self, str(self._file.parent), recursive=False)
             self._observer.start()
         except OSError:
-            self._stopped = True
+            self._observer.unschedule_all()
+            return False
+        return True
 
     def stop(self) -> None:
         """No call comes after this."""
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
             if self._timer is not None:
                 self._timer.cancel()
         if self._observer.is_alive():
@@ -46,18 +64,46 @@ class FolderWatch(FileSystemEventHandler):
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """Called by watchdog for each event."""
-        if event.event_type not in _CHANGES:
+        if event.event_type not in _CHANGES or not self._concerns(event):
             return
         with self._lock:
-            if self._stopped or self._timer is not None:
+            if self._stopped.is_set() or self._timer is not None:
                 return
             self._timer = threading.Timer(_SETTLE_S, self._tell)
             self._timer.daemon = True
             self._timer.start()
 
+    def _concerns(self, event: FileSystemEvent) -> bool:
+        """Of the settings file's folder only that file counts: jobs and logs may lie beside it."""
+        paths = [Path(os.fsdecode(path)) for path in (event.src_path, event.dest_path) if path]
+        return any(path == self._file or path == self._folder or self._folder in path.parents for path in paths)
+
     def _tell(self) -> None:
         with self._lock:
             self._timer = None
-            if self._stopped:
+            if self._stopped.is_set():
                 return
         self._changed()
+
+    def _look(self) -> None:
+        seen, took = self._signs(), 0.0
+        while not self._stopped.wait(max(_LOOK_S, _REST * took)):
+            began = time.monotonic()
+            found = self._signs()
+            took = time.monotonic() - began
+            if found != seen:
+                seen = found
+                self._tell()
+
+    def _signs(self) -> list[tuple[str, int]]:
+        """Name and time of change of each entry of the folder and of its records, and of the file."""
+        found: list[tuple[str, int]] = []
+        for folder in (self._folder, *self._folder.glob(".*/")):
+            try:
+                with os.scandir(folder) as entries:
+                    found += [(entry.path, entry.stat(follow_symlinks=False).st_mtime_ns) for entry in entries]
+            except OSError:
+                found.append((str(folder), 0))
+        if self._file is not None and self._file.exists():
+            found.append((str(self._file), self._file.stat().st_mtime_ns))
+        return sorted(found)

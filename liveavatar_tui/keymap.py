@@ -97,8 +97,14 @@ ROWS: Final = (
     Key("rows.choose", "enter", "choose", N_("Open"), N_("Open what is selected"), False),
 )
 HOME: Final = (
-    Key("home.open", "enter", "screen.open", N_("Open"), N_("Go to the version or the job that is selected")),
-    Key("home.new", "n", "app.go('generate')", N_("New job"), N_("Open the form that starts a job")),
+    Key(
+        "home.open",
+        "enter",
+        "screen.open",
+        N_("Open"),
+        N_("Go to the version of the selected channel, or to the selected job"),
+    ),
+    Key("home.new", "n", "screen.new", N_("New job"), N_("Open the form with the selected channel")),
     Key("home.next", "tab", "app.focus_next", N_("Next list"), N_("From one list to the other"), False),
     Key("home.refresh", "r,f5", "screen.refresh_home", N_("Refresh"), N_("Look at everything again"), False),
 )
@@ -135,6 +141,7 @@ REPOSITORY: Final = (
     Key("repository.trash", "t", "screen.trash", N_("Trash"), N_("Bring back what was removed; prune"), False),
     Key("repository.fetch", "f", "screen.fetch", N_("Fetch"), N_("Bring what a channel names to this host"), False),
     Key("repository.copy", "y", "screen.copy_path", N_("Copy path"), N_("Copy the path of the version"), False),
+    Key("repository.clear", "escape", "screen.clear", N_("Show all"), N_("Out of the filter, and of a mark"), False),
     Key("repository.refresh", "r,f5", "screen.refresh_versions", N_("Refresh"), N_("Read the folder again"), False),
 )
 VERSION: Final = (
@@ -191,14 +198,26 @@ JOBS: Final = (
     Key("jobs.back", "escape", "screen.back", N_("Back"), N_("Back to the versions")),
 )
 LOG: Final = (
-    Key("log.down", "down,j", "scroll_down", N_("Down"), N_("One line down"), False),
-    Key("log.up", "up,k", "scroll_up", N_("Up"), N_("One line up, and stop following"), False),
-    Key("log.top", "home,g", "scroll_home", N_("Top"), N_("First line"), False),
-    Key("log.page_down", "pagedown,ctrl+d", "page_down", N_("Page down"), N_("One page down"), False),
-    Key("log.page_up", "pageup,ctrl+u", "page_up", N_("Page up"), N_("One page up"), False),
+    Key("log.search", "slash", "search", N_("Seek"), N_("Seek in the log as one types")),
+    Key("log.next", "n", "hit(1)", N_("Next"), N_("Next line that is sought"), False),
+    Key("log.previous", "N", "hit(-1)", N_("Previous"), N_("Previous line that is sought"), False),
+    Key("log.error", "E", "error", N_("Error"), N_("To the last error; again, to the one above it")),
+    Key("log.level", "v", "level", N_("Level"), N_("All lines, warnings and errors, errors alone")),
+    Key("log.wrap", "w", "wrap", N_("Wrap"), N_("Wrap long lines, or cut them at the edge"), False),
+    Key("log.copy", "y", "copy", N_("Copy"), N_("Copy the marked line, or what is seen, to the clipboard"), False),
+    Key("log.pager", "p", "pager", N_("Pager"), N_("Open the log in $PAGER"), False),
+    Key("log.follow", "f,G,end", "follow", N_("Follow"), N_("To the last line, and stay there"), False),
+    Key("log.down", "down,j", "scroll_rows(1)", N_("Down"), N_("One line down"), False),
+    Key("log.up", "up,k", "scroll_rows(-1)", N_("Up"), N_("One line up, and stop following"), False),
+    Key("log.top", "home,g", "home", N_("Top"), N_("First line"), False),
+    Key("log.page_down", "pagedown,ctrl+d,space", "scroll_pages(1)", N_("Page down"), N_("One page down"), False),
+    Key("log.page_up", "pageup,ctrl+u", "scroll_pages(-1)", N_("Page up"), N_("One page up"), False),
     Key("log.right", "right,l", "side(1)", N_("Right"), N_("Further along long lines"), False),
     Key("log.left", "left,h", "side(-1)", N_("Left"), N_("Back along long lines"), False),
-    Key("log.follow", "end,G,f", "follow", N_("Follow"), N_("Last line, and follow"), False),
+)
+SEARCH: Final = (
+    Key("search.kind", "ctrl+r", "kind", N_("Expression"), N_("Seek words, or a regular expression"), False),
+    Key("search.leave", "escape", "leave", N_("Leave"), N_("End the search; the log stays where it is"), False),
 )
 SWITCH: Final = (
     Key("switch.yes", "enter", "screen.confirm", N_("Switch"), N_("Do it")),
@@ -206,6 +225,7 @@ SWITCH: Final = (
     Key("switch.up", "up", "screen.turn(-1)", N_("Previous"), N_("The channel before"), False),
     Key("switch.no", "escape", "screen.back", N_("Change nothing"), N_("Change nothing")),
 )
+WAITING: Final = (Key("waiting.stop", "escape", "screen.stop", N_("Stop"), N_("Stop it; nothing half done stays")),)
 TEXT: Final = (
     Key("text.down", "down,j", "scroll_down", N_("Down"), N_("One line down"), False),
     Key("text.up", "up,k", "scroll_up", N_("Up"), N_("One line up"), False),
@@ -233,4 +253,5 @@ SECTIONS: Final = (
     (N_("Jobs"), JOBS),
     (N_("One job"), JOB),
     (N_("Log"), LOG),
+    (N_("Seeking in a log"), SEARCH),
 )

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from lora_repository.proof import Proof
     from lora_repository.repository import LoraRepository
 
-# Rights let names be seen, a right name has rights of its own, and what can be read has a rank.
-_TURNS = 4
-
 
 def register(commands: SubParsers) -> None:
     """Add the command, with its help in the language in force."""
@@ -47,48 +44,29 @@ def register(commands: SubParsers) -> None:
 def check(given: Namespace) -> int:
     """The proof, with everything that was found."""
     from liveavatar_tui.deployment import Deployment
+    from liveavatar_tui.mending import mend, mendable
     from liveavatar_tui.proving import prover_for
 
     settings = settings_of(given, {"ckpt_dir": getattr(given, "ckpt_dir", None)})
     deployment = Deployment(settings)
     path = deployment.resolve(given.lora)
-    mended = _mend(path) if hasattr(given, "fix") else []
+    mended = mend(path) if hasattr(given, "fix") else []
     proof = prover_for(settings.ckpt_dir)(path)
     # Bytes are hashed only of what can be read.
     findings = [*proof.findings, *(_changed(deployment.repository, path) if proof.ok else ())]
     if hasattr(given, "full"):
         findings += _read_through(proof, quiet=as_json(given))
     ok = not any(finding.severity == "error" for finding in findings)
-    mendable = _mendable(path)
+    left = mendable(path)
     if as_json(given):
-        say_json(_proof_json(proof, findings, ok) | {"mended": mended, "mendable": mendable})
+        say_json(_proof_json(proof, findings, ok) | {"mended": mended, "mendable": left})
     else:
         _say_proof(proof, findings, mended)
-        if mendable:
-            _say_mendable(mendable, path)
+        if left:
+            _say_mendable(left, path)
         verdict = _("It loads on {base}.") if ok else _("It does not load on {base}.")
         say(verdict.format(base=proof.base))
     return 0 if ok else 1
-
-
-def _mend(path: Path) -> list[str]:
-    """Apply what is proposed until nothing is; what was done, in words."""
-    from lora_repository.place import is_folder
-    from lora_repository.repair import apply_repairs, propose_repairs
-
-    done: list[str] = []
-    for _turn in range(_TURNS if is_folder(path) else 0):
-        proposed = propose_repairs(path)
-        apply_repairs(proposed)
-        done += [repair.title for repair in proposed]
-    return done
-
-
-def _mendable(path: Path) -> list[str]:
-    from lora_repository.place import is_folder
-    from lora_repository.repair import propose_repairs
-
-    return [repair.title for repair in propose_repairs(path)] if is_folder(path) else []
 
 
 def _changed(repository: LoraRepository, path: Path) -> list[Finding]:

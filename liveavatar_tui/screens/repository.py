@@ -1,117 +1,95 @@
-"""The first screen: the versions of the repository, which one is in use, whether each would load, and how to switch.
+"""The versions of the repository: which one is in use as what, whether each would load, and everything done with them.
 
-Reading, proving and switching happen in worker threads; the screen holds what they post. Knows no file format.
+Reading, proving and arranging happen in worker threads; the screen holds what they post. Knows no file format.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.message import Message
-from textual.widgets import DataTable
+from textual.timer import Timer
+from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from liveavatar_tui import keymap
-from liveavatar_tui.catalogue import Catalogue, Listing, VersionRow
+from liveavatar_tui.catalogue import Listing, VersionRow
 from liveavatar_tui.messages import GenerateWith
 from liveavatar_tui.screens import version_text
-from liveavatar_tui.screens.base import WIDE, Place
+from liveavatar_tui.screens.base import WIDE
+from liveavatar_tui.screens.deeds import Deeds
+from liveavatar_tui.screens.version_messages import Arranged, Detailed, FolderChanged, Listed, Proved
+from liveavatar_tui.settings import Settings
+from liveavatar_tui.version_desk import VersionDesk
+from liveavatar_tui.version_order import SORTED, Order, arrange, by
 from liveavatar_tui.widgets.bars import KeyBar, TitleBar
-from liveavatar_tui.widgets.paragraphs import Paragraphs
+from liveavatar_tui.widgets.quiet_input import QuietInput
+from liveavatar_tui.widgets.row_list import RowList
+from liveavatar_tui.widgets.text_pane import TextPane
 from liveavatar_tui.widgets.version_table import VersionTable
-from lora_repository.finding import Problem
 from lora_repository.i18n import _
 
 if TYPE_CHECKING:
     from liveavatar_tui.folder_watch import FolderWatch
-    from lora_repository.history import Generation
-    from lora_repository.proof import Proof
-
+    from liveavatar_tui.full_check import Checked
+    from lora_repository.shallow import ShallowProof
 
 _FRAMES: Final = 4  # borders and padding of the list, as in the style sheet
 _DETAILS: Final = 46  # the panel of details where it stands beside the list
 _FIRST_WITHIN_S: Final = 0.03
-_TELL_S: Final = 0.2  # a repository of a thousand versions redraws its table at most so often while it is proved
+_TELL_S: Final = 0.2  # proofs of thousands of versions come in so often
+_DETAILS_AFTER_S: Final = 0.05  # a held cursor key passes rows by without proving each
 
 
-class FolderChanged(Message):
-    """Something under the repository's folder changed."""
-
-
-@dataclass
-class Listed(Message):
-    """The repository was read."""
-
-    listing: Listing
-
-
-@dataclass
-class Proved(Message):
-    """Some versions were proved."""
-
-    proofs: dict[str, Proof]
-
-
-@dataclass
-class Hashed(Message):
-    """The files of one version were hashed."""
-
-    name: str
-    hashes: dict[str, str]
-
-
-@dataclass
-class Switched(Message):
-    """`latest` points elsewhere now."""
-
-    generation: Generation
-
-
-class RepositoryScreen(Place[None]):
+class RepositoryScreen(Deeds):
     """Shows one repository."""
 
     KEYS = keymap.REPOSITORY
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.REPOSITORY)
     AUTO_FOCUS = "#versions"
+    CSS_PATH = "repository.tcss"
 
-    def __init__(self, catalogue: Catalogue, host: str) -> None:
+    def __init__(self, settings: Settings, host: str) -> None:
         super().__init__()
-        self._catalogue = catalogue
+        self.desk = VersionDesk(settings)
         self._host = host
-        self._listing = Listing(catalogue.root)
-        self._proofs: dict[str, Proof] = {}
-        self._hashes: dict[str, dict[str, str]] = {}
+        self._listing = Listing(self.desk.catalogue.root)
+        self._rows: dict[str, VersionRow] = {}
+        self._proofs: dict[str, ShallowProof] = {}
+        self._details: Detailed | None = None
+        self._checks: dict[str, Checked] = {}
+        self._order = Order()
+        self._marked: str | None = None
+        self._wanted: str | None = None
+        self._waiting: Timer | None = None
         self._watch: FolderWatch | None = None
 
     def compose(self) -> ComposeResult:
         yield TitleBar("versions", self._host)
         with Horizontal(id="body"):
-            with Vertical(id="left", classes="panel") as left:
-                left.border_title = Content(_("Versions"))
+            with Vertical(id="left", classes="panel"):
+                yield QuietInput(placeholder=version_text.filter_hint(), id="filter")
                 yield VersionTable(id="versions")
-            with VerticalScroll(id="details", classes="panel"):
-                yield Paragraphs(id="details-text")
+            yield TextPane(id="details", classes="panel")
         yield KeyBar(self.KEYS, keymap.APP)
+
+    # Reading.
 
     def on_mount(self) -> None:
         # A folder on a local disk is read in a millisecond: then the first paint has the versions, and is the only one.
-        self.query_one(VersionTable).assumed_width = (
-            self.app.size.width - _FRAMES - (_DETAILS if self._is_wide() else 0)
-        )
+        wide = self.app.size.width >= WIDE
+        self._table.assumed_width = self.app.size.width - _FRAMES - (_DETAILS if wide else 0)
         self._show_details()
         first: Future[Listing] = Future()
-        threading.Thread(target=lambda: first.set_result(self._catalogue.read()), daemon=True).start()
+        threading.Thread(target=lambda: first.set_result(self.desk.read()), daemon=True).start()
         with suppress(TimeoutError):
             self._show_listing(Listed(first.result(_FIRST_WITHIN_S)))
         # What proves and what watches is imported by their threads, which would take turns with the first paint.
@@ -121,18 +99,24 @@ class RepositoryScreen(Place[None]):
         self._read(first)
         self._start_watch()
 
-    def _is_wide(self) -> bool:
-        return self.app.size.width >= WIDE
-
     def on_unmount(self) -> None:
         if self._watch is not None:
             self._watch.stop()
+
+    @property
+    def _table(self) -> VersionTable:
+        return self.query_one(VersionTable)
+
+    @property
+    def _typed(self) -> str:
+        return self.query_one("#filter", Input).value
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch", description="watch the repository")
     def _start_watch(self) -> None:
         from liveavatar_tui.folder_watch import FolderWatch
 
-        watch = FolderWatch(self._catalogue.root, lambda: self.post_message(FolderChanged()))
+        file = self.desk.settings.file
+        watch = FolderWatch(self.desk.catalogue.root, lambda: self.post_message(FolderChanged()), file)
         if get_current_worker().is_cancelled:
             watch.stop()
         else:
@@ -141,134 +125,196 @@ class RepositoryScreen(Place[None]):
     @work(thread=True, exclusive=True, exit_on_error=False, group="read", description="read the repository")
     def _read(self, first: Future[Listing] | None = None) -> None:
         worker = get_current_worker()
-        listing = self._catalogue.read() if first is None else first.result()
-        self.post_message(Listed(listing))
-        proofs: dict[str, Proof] = {}
+        listing = self.desk.read() if first is None else first.result()
+        if listing != self._listing:
+            self.post_message(Listed(listing))
+        proofs: dict[str, ShallowProof] = {}
         told = time.monotonic()
         for row in listing.rows:
             if worker.is_cancelled:
                 return
-            proofs[row.name] = self._catalogue.prove(row)
+            proofs[row.name] = self.desk.catalogue.shallow(row)
             if time.monotonic() - told > _TELL_S:
                 self.post_message(Proved(proofs))
                 proofs, told = {}, time.monotonic()
         self.post_message(Proved(proofs))
+        self.desk.catalogue.keep_proofs()
 
     @on(FolderChanged)
-    def _read_again(self) -> None:
+    def look_again(self) -> None:
         self._read()
 
     @on(Listed)
     def _show_listing(self, message: Listed) -> None:
-        if message.listing == self._listing:
+        if message.listing is self._listing:
             return
-        listing = self._listing = message.listing
-        names = {row.name for row in listing.rows}
-        self._proofs = {name: proof for name, proof in self._proofs.items() if name in names}
-        self._hashes.clear()
+        before, listing = self._rows, message.listing
+        self._listing = listing
+        self._rows = {row.name: row for row in listing.rows}
+        same = {name for name, row in self._rows.items() if name in before and before[name].stamp == row.stamp}
+        self._proofs = {name: proof for name, proof in self._proofs.items() if name in same}
+        self._checks = {name: checked for name, checked in self._checks.items() if name in same}
+        self._table.hold(listing.rows, self._proofs)
         self.query_one("#left").border_subtitle = version_text.place(listing)
-        self._draw()
+        self._arrange()
+        if self._wanted is not None:
+            self.select(self._wanted)
+        self._prove_selected()
 
     @on(Proved)
-    def _show_proof(self, message: Proved) -> None:
-        self._proofs |= message.proofs
-        known = {row.name for row in self._listing.rows}
-        table = self.query_one(VersionTable)
-        table.add_proofs({name: proof for name, proof in message.proofs.items() if name in known})
-        if table.selected() in message.proofs:
+    def _show_proofs(self, message: Proved) -> None:
+        self._proofs.update((name, proof) for name, proof in message.proofs.items() if name in self._rows)
+        self._table.touch(message.proofs.keys())
+        if self._typed.strip() or self._order.column in ("rank", "strength", "proof"):
+            self._arrange()
+
+    # Filter and order.
+
+    def _arrange(self) -> None:
+        """Which rows, in which order: at once where that is the order they came in, else in a worker."""
+        if not self._typed.strip() and self._order == Order():
+            self._show_arranged(Arranged([*self._rows], "", self._order))
+        else:
+            self._work_out(self._typed, self._order)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="arrange", description="filter and sort")
+    def _work_out(self, typed: str, order: Order) -> None:
+        names = arrange(self._listing.rows, dict(self._proofs), typed, order)
+        self.post_message(Arranged(names, typed, order))
+
+    @on(Arranged)
+    def _show_arranged(self, message: Arranged) -> None:
+        if (message.typed.strip(), message.order) != (self._typed.strip(), self._order):
+            return
+        self._table.tell_order(self._order)
+        self._table.show([name for name in message.names if name in self._rows])
+        title = version_text.title(len(self._table.keys), len(self._rows))
+        self.query_one("#left").border_title = title
+        self._show_details()
+
+    @on(Input.Changed, "#filter")
+    def _type(self) -> None:
+        self._arrange()
+
+    @on(Input.Submitted, "#filter")
+    def _leave_filter(self) -> None:
+        self._table.focus()
+        self.query_one("#filter").display = bool(self._typed)
+
+    def action_filter(self) -> None:
+        """Type what to look for."""
+        field = self.query_one("#filter")
+        field.display = True
+        field.focus()
+
+    def action_clear(self) -> None:
+        """Out of the filter, which shows all again; out of a mark; back to the list."""
+        self.query_one("#filter", Input).value = ""
+        self._mark(None)
+        self._leave_filter()
+
+    def action_sort(self, column: int) -> None:
+        """By the next column, or the other way round."""
+        self._order = self._order.next() if column else self._order.turned()
+        self._arrange()
+
+    @on(RowList.HeadingClicked)
+    def _sort_by(self, message: RowList.HeadingClicked) -> None:
+        if message.column in SORTED:
+            self._order = self._order.turned() if message.column == self._order.column else by(message.column)
+            self._arrange()
+
+    # The selected version.
+
+    def select(self, name: str) -> None:
+        """Put the cursor on a version, now or as soon as the list is there."""
+        self._wanted = name
+        if name in self._rows:
+            self._wanted = None
+            self._table.select(name)
+
+    def chosen(self) -> VersionRow | None:
+        return self._rows.get(self._table.selected() or "")
+
+    @on(RowList.Moved)
+    def _moved(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+        self._waiting = self.set_timer(_DETAILS_AFTER_S, self._prove_selected)
+
+    def _prove_selected(self) -> None:
+        row = self.chosen()
+        if row is None:
             self._show_details()
+        else:
+            self._work_out_details(row)
 
-    @on(Hashed)
-    def _show_hashes(self, message: Hashed) -> None:
-        self._hashes[message.name] = message.hashes
+    @work(thread=True, exclusive=True, exit_on_error=False, group="details", description="prove a version")
+    def _work_out_details(self, row: VersionRow) -> None:
+        from liveavatar_tui.mending import mendable
+        from lora_repository.finding import Problem
+
+        proof = self.desk.catalogue.prove(row)
+        mends: list[str] = []
+        if proof.findings:
+            with suppress(Problem):
+                mends = mendable(row.path)
+        self.post_message(Detailed(row.name, proof, mends))
+
+    @on(Detailed)
+    def _keep_details(self, message: Detailed) -> None:
+        self._details = message
         self._show_details()
 
-    @on(Switched)
-    def _show_switch(self, message: Switched) -> None:
-        made = message.generation
-        self.say(_("latest points at {name} now (generation {n}).").format(name=made.after, n=made.number))
-        self._read()
-
-    def _draw(self) -> None:
-        self.query_one(VersionTable).show_versions(self._listing.rows, self._proofs)
+    def keep_check(self, name: str, checked: Checked) -> None:
+        self._checks[name] = checked
         self._show_details()
 
-    @on(DataTable.RowHighlighted)
     def _show_details(self) -> None:
-        row = self._selected()
-        details = self.query_one("#details")
-        details.border_title = Content(row.name if row is not None else _("Repository"))
-        told = version_text.nothing()
-        if row is not None:
-            told = version_text.details(row, self._proofs.get(row.name), self._hashes.get(row.name, {}))
-        self.query_one("#details-text", Paragraphs).show(version_text.with_repository(told, self._listing))
+        row, pane = self.chosen(), self.query_one("#details", TextPane)
+        if row is None:
+            told = version_text.nothing(none_at_all=not self._rows)
+        else:
+            known = self._details if self._details is not None and self._details.name == row.name else None
+            if known is None and self._details is not None:
+                return  # what is shown stays until the words of this one are there: nothing flickers
+            told = version_text.details(row, known, self._checks.get(row.name))
+        title = Content(row.name if row is not None else _("Repository"))
+        if pane.border_title != title.markup:
+            pane.border_title = title
+        pane.show(version_text.with_repository(told, self._listing), from_top=True)
 
-    def _selected(self) -> VersionRow | None:
-        name = self.query_one(VersionTable).selected()
-        return next((row for row in self._listing.rows if row.name == name), None)
+    # What the keys do beyond `Deeds`.
 
-    @on(DataTable.RowSelected)
+    @on(RowList.Chosen)
     def action_generate(self) -> None:
         """Open the form with the selected version."""
-        row = self._selected()
-        if row is not None:
+        if (row := self.chosen()) is not None:
             self.post_message(GenerateWith(row.name))
 
     def action_refresh_versions(self) -> None:
         """Read the folder again."""
         self._read()
 
-    def action_check(self) -> None:
-        """Prove the selected version again and hash its files."""
-        row = self._selected()
-        if row is not None:
-            self._check(row)
+    def action_copy_path(self) -> None:
+        """Copy the path of the version."""
+        if (row := self.chosen()) is not None:
+            self.app.copy_to_clipboard(str(row.path))
+            self.say(_("Copied: {path}").format(path=row.path))
 
-    @work(thread=True, exclusive=True, exit_on_error=False, group="check", description="check a version")
-    def _check(self, row: VersionRow) -> None:
-        from lora_repository.hashes import sha256_of
+    def action_mark(self) -> None:
+        """Mark the first of two to compare; with the second, compare."""
+        row = self.chosen()
+        if row is None or row.name == self._marked:
+            self._mark(None)
+        elif self._marked not in self._rows:
+            self._mark(row.name)
+            self.say(
+                _("{name} is marked. {key} on another version compares the two.").format(name=row.name, key="space")
+            )
+        else:
+            self._mark(None)
 
-        self.post_message(Proved({row.name: self._catalogue.prove(row, again=True)}))
-        try:
-            hashes = {fact.name: sha256_of(row.path / fact.name) for fact in row.files}
-        except Problem as problem:
-            self.app.call_from_thread(self.tell, problem.finding)
-            return
-        self.post_message(Hashed(row.name, hashes))
-
-    def action_activate(self) -> None:
-        """Ask for a reason, then let `latest` point at the selected version."""
-        row = self._selected()
-        if row is None:
-            return
-        if row.name == self._listing.latest:
-            self.say(_("{name} is the latest already.").format(name=row.name))
-            return
-        self._ask_switch(_("Activate"), row.name, lambda reason: self._catalogue.activate(row.name, reason))
-
-    def action_rollback(self) -> None:
-        """Ask for a reason, then let `latest` point where it pointed before."""
-        previous = self._listing.previous
-        if previous is None:
-            self.say(_("There is no earlier switch to go back to."))
-            return
-        self._ask_switch(_("Roll back"), previous, self._catalogue.rollback)
-
-    def _ask_switch(self, title: str, after: str, switch: Callable[[str], Generation]) -> None:
-        from liveavatar_tui.screens.dialogs import AskReason
-
-        text = version_text.switch(self._listing, after)
-        dialog = AskReason(title, text, _("why (optional, kept in the history)"))
-
-        def answered(reason: str | None) -> None:
-            if reason is not None:
-                self._switch(switch, reason)
-
-        self.app.push_screen(dialog, answered)
-
-    @work(thread=True, exclusive=True, exit_on_error=False, group="switch", description="switch latest")
-    def _switch(self, switch: Callable[[str], Generation], reason: str) -> None:
-        try:
-            self.post_message(Switched(switch(reason)))
-        except Problem as problem:
-            self.app.call_from_thread(self.tell, problem.finding)
+    def _mark(self, name: str | None) -> None:
+        self._marked = name
+        self._table.mark(name)

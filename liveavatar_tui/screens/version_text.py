@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -16,20 +16,66 @@ from lora_repository.finding import Severity
 from lora_repository.i18n import _, ngettext
 
 if TYPE_CHECKING:
+    from liveavatar_tui.full_check import Checked
+    from liveavatar_tui.screens.version_messages import Detailed
     from lora_repository.proof import PartProof, Proof
 
 
-def details(row: VersionRow, proof: Proof | None, hashes: Mapping[str, str]) -> list[Paragraph]:
-    """Everything about one version; `hashes` (file name to SHA-256) may be empty."""
-    parts = [_part(part) for part in proof.parts] if proof is not None else []
-    found = describe(proof.findings) if proof is not None else []
-    return spaced([[_verdict(proof)], found, *parts, _files(row, hashes), [_muted(path_text(row.path))]])
+def details(row: VersionRow, known: Detailed | None, checked: Checked | None) -> list[Paragraph]:
+    """Everything about one version; `known` once it is proved, `checked` once every byte was read."""
+    proof = known.proof if known is not None else None
+    findings = checked.findings if checked is not None else proof.findings if proof is not None else ()
+    return spaced(
+        [
+            [_verdict(proof), *_read_whole(checked)],
+            describe(findings),
+            mends(known.mends if known is not None else ()),
+            remarks(row),
+            *([part(one) for one in proof.parts] if proof is not None else []),
+            files(row, checked.hashes if checked is not None else {}),
+            [_muted(path_text(row.path))],
+        ]
+    )
 
 
-def nothing() -> list[Paragraph]:
-    """For a repository without a version."""
+def title(shown: int, there: int) -> Content:
+    """The heading of the list: how many there are, and how many of them match."""
+    name = _("Versions")
+    if not there:
+        return Content(name)
+    count = f"{there:,}" if shown == there else _("{n} of {all}").format(n=f"{shown:,}", all=f"{there:,}")
+    return Content.assemble(name, (f"  {count}", "not bold $muted"))
+
+
+def filter_hint() -> str:
+    """What can be typed."""
+    return _("name, tag, note… or tag:calm  finding:error  channel:production  base:14b  -not")
+
+
+def nothing(*, none_at_all: bool = True) -> list[Paragraph]:
+    """For a repository without a version, or a filter that leaves none."""
+    if not none_at_all:
+        return [paragraph(_("No version matches. {key} shows all again.").format(key="esc"))]
     example = _("There is no version here yet. A version is a folder such as v1.0_product_demo with its files.")
-    return [paragraph(example)]
+    return [paragraph(example), paragraph(_("{key} makes one.").format(key="n"))]
+
+
+def mends(titles: Sequence[str]) -> list[Paragraph]:
+    """What could be mended at once, and by which key."""
+    if not titles:
+        return []
+    head = paragraph(Content.styled(_("{key} mends this:").format(key="m"), "bold $text-success"))
+    return [head, *(paragraph(safe_text(title), "  ✓ ") for title in titles)]
+
+
+def remarks(row: VersionRow) -> list[Paragraph]:
+    """Tags and note, where there are any."""
+    tags = [_muted(" ".join(f"#{tag}" for tag in row.tags))] if row.tags else []
+    return [*tags, *(paragraph(safe_text(line)) for line in row.note.splitlines())]
+
+
+def _read_whole(checked: Checked | None) -> list[Paragraph]:
+    return [_muted(_("Every byte was read."), "  ")] if checked is not None else []
 
 
 def with_repository(told: list[Paragraph], listing: Listing) -> list[Paragraph]:
@@ -64,23 +110,25 @@ def _verdict(proof: Proof | None) -> Paragraph:
     return paragraph(loads.format(base=safe_text(proof.base)), Content.styled(f"{sign} {word}  ", f"bold {colour}"))
 
 
-def _part(part: PartProof) -> list[Paragraph]:
-    target = _("video model") if part.target == "dit" else _("text encoder")
+def part(proof: PartProof) -> list[Paragraph]:
+    """One file: rank, strength, tensors, what of each target it covers."""
+    target = _("video model") if proof.target == "dit" else _("text encoder")
     strength = _("rank {rank}, strength {strength:.3g} (alpha {alpha:g} / rank)")
     tensors = _("{matched} of {total} tensors match")
     covered = _("{name}: {adapted} of {total} linears adapted")
     return [
-        paragraph(Content.assemble((safe_text(part.file.name), "bold"), (f"  {target}", "$muted"))),
-        paragraph(strength.format(rank=part.rank, strength=part.strength, alpha=part.alpha), "  "),
-        paragraph(tensors.format(matched=part.matched, total=part.total), "  "),
+        paragraph(Content.assemble((safe_text(proof.file.name), "bold"), (f"  {target}", "$muted"))),
+        paragraph(strength.format(rank=proof.rank, strength=proof.strength, alpha=proof.alpha), "  "),
+        paragraph(tensors.format(matched=proof.matched, total=proof.total), "  "),
         *(
             paragraph(covered.format(name=safe_text(name), adapted=adapted, total=there), "  ")
-            for name, (adapted, there) in part.coverage.items()
+            for name, (adapted, there) in proof.coverage.items()
         ),
     ]
 
 
-def _files(row: VersionRow, hashes: Mapping[str, str]) -> list[Paragraph]:
+def files(row: VersionRow, hashes: Mapping[str, str]) -> list[Paragraph]:
+    """The files with their sizes, and their SHA-256 where it was computed."""
     count = len(row.files)
     told = [_muted(ngettext("{n} file", "{n} files", count).format(n=count))]
     for fact in row.files:
@@ -89,15 +137,5 @@ def _files(row: VersionRow, hashes: Mapping[str, str]) -> list[Paragraph]:
         if fact.name in hashes:
             told.append(_muted(f"sha256 {hashes[fact.name]}", "    "))
     if row.files and not hashes:
-        told.append(_muted(_("c computes the SHA-256 of each"), "  "))
+        told.append(_muted(_("{key} reads every byte and hashes it").format(key="c"), "  "))
     return told
-
-
-def switch(listing: Listing, after: str) -> Content:
-    """What a switch of `latest` changes, and for whom: channels that follow `latest` move with it."""
-    before = listing.latest or _("nothing")
-    moved = Content.assemble(("latest", "bold $primary"), f"  {before}  →  ", (after, "bold"))
-    if not listing.following:
-        return moved
-    warning = _("These channels follow latest and change with it: {names}.").format(names=", ".join(listing.following))
-    return Content("\n\n").join([moved, Content.styled("! " + warning, "bold $text-warning")])

@@ -1,0 +1,117 @@
+"""What the screens of versions share: settings as their file says by now, the catalogue, and what can be taken back.
+
+A use-case between `Deployment` and the screens. Knows no widget; every method may be slow and is called from a worker.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from liveavatar_tui.catalogue import Catalogue, Listing
+from liveavatar_tui.settings import Settings, reload_settings
+from lora_repository.finding import Problem
+from lora_repository.i18n import _, ngettext
+
+if TYPE_CHECKING:
+    from liveavatar_tui.deployment import Deployment
+    from liveavatar_tui.switch_plan import SwitchPlan
+    from lora_repository.history import Generation
+    from lora_repository.trash import Trashed
+
+
+class VersionDesk:
+    """Mutable: remembers what was done here, newest last, until it is taken back or the app ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._channels = settings.channels()
+        self._done: list[Generation | tuple[str, ...]] = []
+        self.catalogue = Catalogue(Path(settings.lora.repository), self._channels, settings.ckpt_dir)
+
+    @property
+    def settings(self) -> Settings:
+        """As they were read last."""
+        return self._settings
+
+    def read(self) -> Listing:
+        """Every version, with the channels as config.yaml says by now; what is wrong with the file is a finding."""
+        try:
+            self.refresh()
+        except Problem as error:
+            listing = self.catalogue.read()
+            return msgspec.structs.replace(listing, findings=(error.finding, *listing.findings))
+        return self.catalogue.read()
+
+    def refresh(self) -> None:
+        """Read the settings again; raises Problem CFG0xx, and those read before stay in force."""
+        self._settings = reload_settings(self._settings)
+        found = self._settings.channels()
+        for name in self._channels.keys() - found.keys():
+            del self._channels[name]
+        self._channels.update(found)
+
+    def deployment(self) -> Deployment:
+        """For one act or one look: with the settings of this moment. Raises Problem CFG0xx."""
+        from liveavatar_tui.deployment import Deployment
+
+        self.refresh()
+        return Deployment(self._settings)
+
+    def switch(self, plan: SwitchPlan, reason: str) -> Generation:
+        """Carry a plan out; raises Problem."""
+        from liveavatar_tui.switch_plan import carry_out
+
+        made = carry_out(self.deployment(), plan, reason)
+        self._done.append(made)
+        return made
+
+    def remove(self, name: str) -> Trashed:
+        """Move a version to the trash; raises Problem."""
+        gone = self.deployment().remove(name)
+        self._done.append((gone.name,))
+        return gone
+
+    def prune(self, keep: int) -> list[Trashed]:
+        """Move all but the newest `keep` that nobody needs to the trash; raises Problem."""
+        gone = self.deployment().prune(keep)
+        if gone:
+            self._done.append(tuple(one.name for one in gone))
+        return gone
+
+    def undo(self) -> str | None:
+        """Take back what was done last here; what was done, in words, or None where nothing is left. Raises Problem."""
+        if not self._done:
+            return None
+        last = self._done[-1]
+        told = self._restore(last) if isinstance(last, tuple) else self._switch_back(last)
+        self._done.pop()
+        return told
+
+    def _restore(self, names: tuple[str, ...]) -> str:
+        repository = self.deployment().repository
+        for name in names:
+            repository.restore(name)
+        if len(names) == 1:
+            return _("{name} is back.").format(name=names[0])
+        return ngettext("{n} version is back.", "{n} versions are back.", len(names)).format(n=len(names))
+
+    def _switch_back(self, made: Generation) -> str:
+        from lora_repository.codes import NOTHING_TO_ROLL_BACK
+        from lora_repository.finding import problem
+        from lora_repository.switch import Seen
+
+        deployment = self.deployment()
+        seen, reason = Seen(made.number, made.after), _("undo of generation {n}").format(n=made.number)
+        earlier = [one for one in deployment.repository.past().of(made.channel) if one.number < made.number]
+        if made.before is None:
+            message = _("There was nothing before generation {n} of {channel} to go back to.")
+            raise problem(NOTHING_TO_ROLL_BACK, message.format(n=made.number, channel=made.channel))
+        if earlier and earlier[-1].after != made.before:  # somebody had changed the file by hand in between
+            back = deployment.activate(made.channel, made.before, reason, seen)
+        else:
+            back = deployment.rollback(made.channel, earlier[-1].number if earlier else 0, reason, seen)
+        told = _("{channel} is {after} again (generation {n}).")
+        return told.format(channel=back.channel, after=back.after, n=back.number)
