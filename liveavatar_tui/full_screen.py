@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
@@ -90,12 +89,9 @@ class LiveAvatarApp(App[int]):
         return HomeScreen(self.settings, self.host)
 
     def _repository_screen(self) -> Screen[None]:
-        from liveavatar_tui.catalogue import Catalogue
         from liveavatar_tui.screens.repository import RepositoryScreen
 
-        settings = self.settings
-        catalogue = Catalogue(Path(settings.lora.repository), settings.channels(), settings.ckpt_dir)
-        return RepositoryScreen(catalogue, self.host)
+        return RepositoryScreen(self.settings, self.host)
 
     def _generate_screen(self) -> Screen[None]:
         from liveavatar_tui.screens.generate import GenerateScreen

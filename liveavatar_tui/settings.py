@@ -181,6 +181,12 @@ def load_settings(
     return _assemble(values, origins, file)
 
 
+def reload_settings(settings: Settings, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The same settings as their file says by now; flags given at the start stay. Raises as `load_settings`."""
+    flags = {key: settings.value(key) for key, origin in settings.origins.items() if origin.source is Source.FLAG}
+    return load_settings(settings.file, flags=flags, environ=environ)
+
+
 def _config_file(config: Path | None, environ: Mapping[str, str]) -> Path | None:
     named = config or (Path(environ["LIVEAVATAR_CONFIG"]) if environ.get("LIVEAVATAR_CONFIG") else None)
     if named is not None:
