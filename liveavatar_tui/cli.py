@@ -41,7 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> CommandParser:
-    from liveavatar_tui.commands import checking, config, jobs, making, removing, repository, running, switching
+    from liveavatar_tui.commands import (
+        checking,
+        config,
+        jobs,
+        making,
+        queueing,
+        removing,
+        repository,
+        running,
+        switching,
+    )
 
     parser = CommandParser(
         prog="liveavatar-tui",
@@ -59,7 +69,7 @@ def _parser() -> CommandParser:
     parser.add_argument("--version", action="version", version=_version(), help=_("Print the version."))
     parser.with_help().set_defaults(run=_open)
     commands = parser.add_subparsers(title=_("Commands"), metavar=_("COMMAND"), parser_class=CommandParser)
-    for module in (repository, checking, switching, making, removing, running, jobs, config):
+    for module in (repository, checking, switching, making, removing, running, jobs, queueing, config):
         module.register(commands)
     return parser
 
