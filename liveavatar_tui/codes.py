@@ -103,6 +103,11 @@ NOT_REPEATABLE: Final = Code(
     N_("The description of the job {name} cannot be read, so it cannot be repeated."),
     N_("Start a run with flags: liveavatar-tui run"),
 )
+NO_CHEAPER: Final = Code(
+    "JOB011",
+    N_("No setting is known that would need less memory."),
+    N_("Give other values yourself: liveavatar-tui retry JOB --size W*H"),
+)
 
 # --- preflight
 CROPPED: Final = Code(

@@ -11,6 +11,7 @@ from engine.protocol import Finished, PhaseChanged, Progress, Warned
 from liveavatar_tui.commands.output import complain, complain_finding, say, say_table
 from liveavatar_tui.jobs.ending import explain
 from liveavatar_tui.jobs.job import Job
+from liveavatar_tui.jobs.records import read_launch, read_origin
 from liveavatar_tui.jobs.state import State
 from liveavatar_tui.jobs.watching import Watcher
 from liveavatar_tui.jobs.words import PHASE_WORDS, STATE_WORDS
@@ -89,7 +90,7 @@ def state_text(job: Job) -> str:
 
 def job_json(job: Job) -> dict[str, Any]:
     """A job as scripts read it."""
-    story, finding = job.story, explain(job)
+    story, finding, launch = job.story, explain(job), read_launch(job.folder)
     end = story.end
     return {
         "id": job.id,
@@ -104,7 +105,37 @@ def job_json(job: Job) -> dict[str, Any]:
         "fps": story.progress.fps if story.progress else None,
         "output": end.output if isinstance(end, Finished) else None,
         "finding": finding.as_dict() if finding else None,
+        "place": job.place,
+        "note": job.note or None,
+        "repeats": read_origin(job.folder),
+        "shelter": launch.shelter if launch is not None else None,
     }
+
+
+def _circumstances(job: Job) -> list[tuple[str, str]]:
+    """Where it stands and lives, what it repeats, what was written on it."""
+    launch, repeats = read_launch(job.folder), read_origin(job.folder)
+    rows = []
+    if job.place is not None:
+        rows.append((_("place"), str(job.place)))
+    if launch is not None and launch.shelter:
+        rows.append((_("held together by"), shelter_text(launch.shelter)))
+    if repeats is not None:
+        rows.append((_("repeats"), repeats))
+    if job.note:
+        rows.append((_("note"), job.note))
+    return rows
+
+
+def shelter_text(shelter: str) -> str:
+    """What holds the processes of a job together, in words."""
+    kind, _space, name = shelter.partition(" ")
+    words = {
+        "scope": _("systemd scope {name}").format(name=name),
+        "cgroup": _("a control group of its own"),
+        "session": _("a session of its own"),
+    }
+    return words.get(kind, shelter)
 
 
 def say_job(job: Job) -> None:
@@ -119,6 +150,7 @@ def say_job(job: Job) -> None:
     if story.progress is not None:
         rows.append((_("progress"), progress_text(story.progress)))
     rows.append((_("time"), span_text(job.elapsed_s)))
+    rows += _circumstances(job)
     if isinstance(story.end, Finished):
         rows.append((_("output"), story.end.output))
     say_table(rows, indent="")

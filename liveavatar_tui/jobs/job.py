@@ -92,6 +92,11 @@ class Job:
         return progress.block / progress.blocks if progress is not None and progress.blocks else None
 
     @property
+    def memory(self) -> Memory | None:
+        """What the engine last told of its card, else of the host; None before it did."""
+        return max(self.story.memory, key=lambda one: one.device, default=None)  # `cuda:0` comes after `cpu`
+
+    @property
     def elapsed_s(self) -> float:
         """Seconds from the engine's first event to its last, or to this moment while it runs.
 

@@ -91,6 +91,14 @@ def change(jobs_dir: Path, edit: Callable[[Line], Line]) -> Line:
     return after
 
 
+def rearrange(jobs_dir: Path, job: str, edit: Callable[[Line, str], Line]) -> Line:
+    """The line with a waiting job moved, held or released; raises `Problem` JOB005, or JOB007 when it does not wait."""
+    with turn(jobs_dir):
+        if entry(read_line(jobs_dir), job) is None:
+            raise codes.NOT_WAITING.problem(name=job)
+        return change(jobs_dir, lambda line: edit(line, job))
+
+
 def entry(line: Line, job: str) -> Waiting | None:
     """The place of a job, None when it does not wait."""
     return next((one for one in line if one.id == job), None)
