@@ -6,6 +6,7 @@ whole files), so it is called from a worker.
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,12 +18,16 @@ import msgspec
 from lora_repository.finding import Finding, Problem
 from lora_repository.folder import CONTRACT_NAMES
 from lora_repository.repository import LoraRepository, Version
+from lora_repository.scores import compared_versions
+from lora_repository.version_name import VersionName, match_version_name
 
 if TYPE_CHECKING:
     from liveavatar_tui.proving import Prover
     from lora_repository.history import Generation
+    from lora_repository.notes import Remarks
     from lora_repository.proof import Proof
     from lora_repository.proof_memory import ProofMemory
+    from lora_repository.search import Searchable
     from lora_repository.shallow import ShallowProof
 
 LATEST: Final = "latest"
@@ -98,12 +103,28 @@ class Catalogue:
         except Problem as problem:
             return Listing(self.root, findings=(problem.finding,))
         latest = self._latest()
-        pointing = self._pointing(latest)
-        rows = [_row(version, pointing) for version in reversed(versions)]
+        pointing, said = self._pointing(latest), self._said()
+        compared = self._compared(versions)
+        rows = [_row(version, pointing, said, compared) for version in reversed(versions)]
         self._names = [row.name for row in rows]
         following = tuple(name for name, target in self._channels.items() if self._follows(target))
         previous = self._previous(latest)
-        return Listing(self.root, tuple(rows), latest, previous, following, tuple(findings))
+        removed = self._repository.count_removed()
+        return Listing(self.root, tuple(rows), latest, previous, following, tuple(findings), removed)
+
+    def glance(self, count: int) -> Listing:
+        """As `read`, of the `count` highest versions alone: what a screen shows first, in a tenth of the time."""
+        try:
+            names = [name for entry in os.listdir(self.root) if (name := match_version_name(entry)) is not None]
+        except OSError:
+            return self.read()
+        if len(names) <= count:
+            return self.read()
+        highest = heapq.nlargest(count, names, key=VersionName.order)
+        latest = self._latest()
+        pointing, said = self._pointing(latest), self._said()
+        versions = [Version(name, self.root / str(name)) for name in highest]
+        return Listing(self.root, tuple([_row(version, pointing, said, {}) for version in versions]), latest)
 
     def shallow(self, row: VersionRow) -> ShallowProof:
         """What a list says of the version's proof: remembered where nothing of it changed, else proved. Never raises.
@@ -160,6 +181,23 @@ class Catalogue:
         """Point `latest` where it pointed before; raises Problem."""
         return self._repository.rollback(reason=reason)
 
+    def annotate(
+        self, name: str, add: Sequence[str] = (), remove: Sequence[str] = (), note: str | None = None
+    ) -> Remarks:
+        """Change the tags and the note of a version; raises Problem."""
+        return self._repository.annotate(name, add=add, remove=remove, note=note)
+
+    def _said(self) -> Mapping[str, Remarks]:
+        try:
+            return self._repository.remarks()
+        except Problem:
+            return {}  # told by `survey`
+
+    def _compared(self, versions: Sequence[Version]) -> Mapping[str, bool | None]:
+        """Of the few versions that were compared at all, how that ended."""
+        names = set(compared_versions(self._repository.state))
+        return {str(v.name): self._repository.passed(v) for v in versions if str(v.name) in names} if names else {}
+
     def _latest(self) -> str | None:
         try:
             version = self._repository.latest()
@@ -183,22 +221,39 @@ class Catalogue:
         return target.rstrip("/") in (LATEST, str(self.root / LATEST))
 
 
-def _row(version: Version, pointing: Mapping[str, Sequence[str]]) -> VersionRow:
+def searchable(row: VersionRow, proof: ShallowProof | None) -> Searchable:
+    """The row as a search sees it; without a proof, nothing is known of its findings."""
+    from lora_repository.search import Searchable
+
+    base = proof.base_adapter if proof is not None else None
+    return Searchable(row.name, row.title, row.tags, row.note, row.channels, base, proof, row.compared)
+
+
+def _row(
+    version: Version,
+    pointing: Mapping[str, Sequence[str]],
+    remarks: Mapping[str, Remarks],
+    compared: Mapping[str, bool | None],
+) -> VersionRow:
     name, number = str(version.name), f"v{version.name.number}"
     stamp = _stamp(version.path)
     changed = max([mtime for _name, _size, mtime in stamp], default=0)
-    said: list[str] = []
+    channels: list[str] = []
     for way in (name, number, version.name.number):
-        said += pointing.get(way, ())
+        channels += pointing.get(way, ())
+    said = remarks.get(name)
     return VersionRow(
         name=name,
         number=number,
         title=version.name.slug,
         path=version.path,
-        channels=tuple(said),
+        channels=tuple(channels),
         files=tuple([FileFact(file, size) for file, size, _mtime in stamp]),
         changed=datetime.fromtimestamp(changed / 1e9, UTC).astimezone() if changed else None,
         stamp=stamp,
+        tags=said.tags if said is not None else (),
+        note=said.note if said is not None else "",
+        compared=compared.get(name),
     )
 
 

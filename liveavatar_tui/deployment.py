@@ -7,7 +7,7 @@ copies or fetches.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,8 +17,9 @@ from liveavatar_tui.proving import prover_for
 from liveavatar_tui.settings import CHANNELS, Settings, Source
 from lora_repository.channels import resolve_channel
 from lora_repository.codes import IN_USE, NO_SUCH_CHANNEL, POLICY_UNMET
-from lora_repository.finding import Problem, problem
+from lora_repository.finding import Finding, Problem, problem
 from lora_repository.i18n import _
+from lora_repository.kinship import bases_by_version, copies, same_bytes
 from lora_repository.pointers import LATEST, KeyPointer
 from lora_repository.policy import LENIENT, Policy
 from lora_repository.remote_copies import HUB_ID, is_url, url_file_name
@@ -109,15 +110,16 @@ class Deployment:
         return match[2] if match is not None and not os.path.lexists(reference) else ""
 
     def remove(self, name: str) -> Trashed:
-        """Move a version that no channel and no running job needs to the trash."""
+        """Move a version that no channel, no running job and no other version needs to the trash."""
         version = str(self.repository.version(name).name)
-        jobs = self.jobs_by_version().get(version, [])
-        if jobs:
+        if jobs := self.jobs_by_version().get(version):
             raise _used_by_job(version, jobs[0])
+        if others := self.bases_by_version().get(version):
+            raise _used_as_base(version, others[0])
         return self.repository.remove(version, self.channels_by_version().get(version, ()))
 
     def prune(self, keep: int) -> list[Trashed]:
-        """Move all but the newest `keep` versions to the trash; what a channel or a job needs stays."""
+        """Move all but the newest `keep` versions to the trash; what a channel, a job or a version needs stays."""
         return self.repository.prune(keep, self._users())
 
     def prunable(self, keep: int) -> list[Version]:
@@ -150,12 +152,30 @@ class Deployment:
         """The folder or file on this host that `reference` stands for."""
         return resolve_channel(reference, self._settings.channels(), self.repository, self._folder)
 
+    def bases_by_version(self) -> dict[str, list[str]]:
+        """Version -> the versions that are applied on top of it."""
+        return bases_by_version(self.repository.root, self.repository.versions())
+
+    def users_of(self, name: str) -> list[str]:
+        """Every channel, job and version that needs the version `name`; `latest` is one of them."""
+        latest = self.repository.latest()
+        return [*([LATEST] if latest and str(latest.name) == name else []), *self._users().get(name, ())]
+
     def _users(self) -> dict[str, list[str]]:
-        """Version -> the channels and jobs that need it."""
+        """Version -> the channels, jobs and versions that need it."""
         users = self.channels_by_version()
-        for version, jobs in self.jobs_by_version().items():
-            users.setdefault(version, []).extend(jobs)
+        for more in (self.jobs_by_version(), self.bases_by_version()):
+            for version, names in more.items():
+                users.setdefault(version, []).extend(names)
         return users
+
+    def duplicates(self) -> list[tuple[str, ...]]:
+        """Groups of versions that are the same byte for byte, as far as that is known without reading them."""
+        return copies(self.repository.state, self.repository.versions())
+
+    def same_as(self, name: str, hashes: Mapping[str, str]) -> Finding | None:
+        """The finding for a version that is the copy of another one; `hashes` are those of its files."""
+        return same_bytes(self.repository.state, self.repository.versions(), name, hashes)
 
     def _versions_of(self, job: Job) -> set[str]:
         if job.spec is None or not (job.state.live or job.state is State.FOREIGN):
@@ -179,7 +199,7 @@ class Deployment:
             return resolve_channel(channel, channels, self.repository, self._folder)
 
         rules = self._settings.policy
-        policy = Policy(rules.no_warnings, rules.published) if channel == PRODUCTION else LENIENT
+        policy = Policy(rules.no_warnings, rules.published, rules.compared) if channel == PRODUCTION else LENIENT
         return self.repository.channel(self._pointer(channel), locate, policy)
 
     def _pointer(self, channel: str) -> KeyPointer:
@@ -220,6 +240,14 @@ class Deployment:
         message = _("{channel} changes for everybody who uses it, and no reason was given.").format(channel=channel)
         fix = _("Say why: {command}").format(command=f'{wanted} --reason "ticket 812"')
         raise problem(POLICY_UNMET, message, fix, exit_code=2)
+
+
+def _used_as_base(version: str, other: str) -> Problem:
+    return problem(
+        IN_USE,
+        _("{name} is the base adapter of {other} and cannot be removed.").format(name=version, other=shown(other)),
+        _("Remove that one first: {command}").format(command=command("liveavatar-tui", "remove", other)),
+    )
 
 
 def _used_by_job(version: str, job: str) -> Problem:

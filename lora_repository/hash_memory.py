@@ -43,6 +43,10 @@ class HashMemory:
             self._known[key] = self._added[key] = found
         return found
 
+    def known(self, path: Path) -> str | None:
+        """The file's SHA-256 if it was read before and is unchanged since; raises Problem for a missing file."""
+        return self._known.get(_identity(path)[0])
+
     def save(self) -> None:
         """Keep what was learnt for the next time; other processes' lessons are kept too. A full disk only forgets."""
         if not self._added:

@@ -17,7 +17,7 @@ from lora_repository.codes import HISTORY_DAMAGED
 from lora_repository.files import append_line
 from lora_repository.finding import Finding, Severity
 from lora_repository.i18n import _
-from lora_repository.place import explain
+from lora_repository.journal import read_journal
 from lora_repository.wording import command, shown
 
 HISTORY_NAME: Final = "generations.jsonl"
@@ -68,19 +68,7 @@ _decoder: Final = msgspec.json.Decoder(Generation)
 def read_history(folder: Path) -> Past:
     """Every readable generation under `folder`; a line that cannot be read is skipped and told as LORA048."""
     path = folder / HISTORY_NAME
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return Past(())
-    except OSError as error:
-        raise explain(path, error) from None
-    generations = []
-    damaged = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            generations.append(_decoder.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            damaged.append(number)
+    generations, damaged = read_journal(path, _decoder)
     return Past(tuple(generations), tuple(_damaged(path, damaged)))
 
 

@@ -24,6 +24,7 @@ STATE_FOLDER: Final = ".liveavatar"
 """Inside the repository: history, lock, records of publications; nothing of a version."""
 
 PUBLISHED: Final = "published"
+TRASH: Final = "trash"
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +63,25 @@ def hashes_of(version: Path, memory: HashMemory | None = None) -> dict[str, str]
         found = {name: memory.sha256(version / name) for name in CONTRACT_NAMES if (version / name).exists()}
     memory.save()
     return found
+
+
+def known_hashes(state: Path, version: Path) -> dict[str, str] | None:
+    """The hashes of a version's files where they are known without reading them; None where they are not.
+
+    Known are those of files that nobody has touched since they were published, and of those that were hashed since.
+    """
+    try:
+        touched = {name: (version / name).stat().st_ctime for name in CONTRACT_NAMES if (version / name).exists()}
+    except OSError:
+        return None
+    record = read_published(state, version.name)
+    # A change time cannot be set back.
+    untouched = record is not None and max(touched.values(), default=0.0) <= record.time.timestamp()
+    if record is not None and untouched and record.files.keys() == touched.keys():
+        return record.files
+    memory = HashMemory()
+    found = {name: memory.known(version / name) for name in touched}
+    return {name: one for name, one in found.items() if one is not None} if None not in found.values() else None
 
 
 def changed_files(then: Mapping[str, str], found: Mapping[str, str]) -> list[str]:

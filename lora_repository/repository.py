@@ -5,30 +5,45 @@ Reading never writes and needs no lock, so it works on a read-only mount. Changi
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lora_repository.codes import (
-    LATEST_NOT_A_LINK,
-    LATEST_STRAYS,
-    NAME_NOT_A_VERSION,
-    NO_SUCH_VERSION,
-    NOT_A_REPOSITORY,
-)
-from lora_repository.finding import Finding, Problem, Severity, problem
+from lora_repository.finding import Finding, Problem
 from lora_repository.history import Generation, Past, read_history
-from lora_repository.i18n import _
-from lora_repository.place import explain, is_folder
+from lora_repository.notes import Remarks, read_remarks
+from lora_repository.place import is_folder
 from lora_repository.pointers import LATEST, LinkPointer, Pointer
 from lora_repository.policy import LENIENT, Policy
-from lora_repository.published import STATE_FOLDER, Published, change_since_publication, hashes_of, read_published
+from lora_repository.published import (
+    STATE_FOLDER,
+    TRASH,
+    Published,
+    change_since_publication,
+    hashes_of,
+    known_hashes,
+    read_published,
+)
+from lora_repository.repository_faults import (
+    absolute_latest,
+    latest_not_a_link,
+    latest_strays,
+    no_repository,
+    strange_folders,
+    unknown_version,
+)
+from lora_repository.scores import (
+    Comparison,
+    damaged_comparisons,
+    find_samples,
+    last_comparison,
+    read_comparisons,
+    write_comparison,
+)
 from lora_repository.version_name import VersionName, match_version_name, parse_version_name, propose_name
-from lora_repository.wording import command, shown, some_of
 
 if TYPE_CHECKING:  # whoever only looks pays for nothing that changes the repository: a tenth of a start of the app
     from lora_repository.proof import Proof
@@ -86,7 +101,7 @@ class LoraRepository:
         numbered = [version for version in versions if version.name.number == name.removeprefix("v")]
         if len(numbered) == 1:
             return numbered[0]
-        raise self._unknown(name, [str(version.name) for version in numbered or versions])
+        raise unknown_version(self.root, name, [str(version.name) for version in numbered or versions])
 
     def latest(self) -> Version | None:
         """The version that `latest` points at, None where there is no `latest`.
@@ -99,12 +114,12 @@ class LoraRepository:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self._not_a_link(link, error) from None
+            raise latest_not_a_link(link, error) from None
         path = Path(os.path.normpath(self.root / target))
         parsed = match_version_name(path.name)
         inside = path.parent == self.root or path.parent.resolve() == self.root.resolve()
         if parsed is None or not inside or not is_folder(path):
-            raise self._strays(link, target)
+            raise latest_strays(link, target)
         return Version(parsed, self.root / path.name)
 
     def findings(self) -> list[Finding]:
@@ -115,19 +130,11 @@ class LoraRepository:
         found: list[Finding] = []
         try:
             self.latest()
-            found += self._absolute_latest()
+            found += absolute_latest(self.root / LATEST)
         except Problem as error:
             found.append(error.finding)
-        found += self.past().findings
-        if strays:
-            message = _("{n} folders are not named as versions and are not shown: {names}.").format(
-                n=len(strays), names=some_of(sorted(strays))
-            )
-            fix = _("Rename them to v<major>.<minor>[.<patch>]_<slug>: {command}").format(
-                command=command("mv", self.root / sorted(strays)[0], self.root / "v1.0_name")
-            )
-            found.append(Finding(NAME_NOT_A_VERSION, Severity.WARNING, message, fix, shown(self.root)))
-        return found
+        found += [*self.past().findings, *read_remarks(self.state)[1], *damaged_comparisons(self.state)]
+        return found + strange_folders(self.root, strays)
 
     def past(self) -> Past:
         """The history of switches, with what is wrong with it."""
@@ -136,6 +143,43 @@ class LoraRepository:
     def history(self) -> list[Generation]:
         """Every generation, oldest first."""
         return list(self.past().generations)
+
+    def remarks(self) -> dict[str, Remarks]:
+        """By version, what people say of it."""
+        return read_remarks(self.state)[0]
+
+    def annotate(
+        self, name: str, *, add: Sequence[str] = (), remove: Sequence[str] = (), note: str | None = None
+    ) -> Remarks:
+        """Change the tags and the note of a version; its files stay as they are.
+
+        Raises Problem LORA040 unknown, LORA071 not a tag or note, LORA045, LORA049.
+        """
+        from lora_repository.notes import annotate
+
+        return annotate(self.root, self.state, str(self.version(name).name), add, remove, note)
+
+    def comparisons(self, name: str) -> list[Comparison]:
+        """How a version did in comparisons, the newest first."""
+        return read_comparisons(self.state, str(self.version(name).name))
+
+    def add_comparison(self, made: Comparison) -> Path:
+        """Keep a comparison of a version as it is; the file. Raises Problem LORA040, LORA049, LORA073 other bytes."""
+        return write_comparison(self.state, made, hashes_of(self.version(made.version).path))
+
+    def passed(self, version: Version) -> bool | None:
+        """How the last comparison of its present bytes ended, None where there is none; reads no file of it.
+
+        None as well for bytes that nobody has hashed since they changed.
+        """
+        name = str(version.name)
+        hashes = known_hashes(self.state, version.path) if read_comparisons(self.state, name) else None
+        last = last_comparison(self.state, name, hashes) if hashes is not None else None
+        return None if last is None else last.passed
+
+    def samples(self, name: str) -> list[Path]:
+        """Pictures, videos and sounds that were made with a version."""
+        return find_samples(self.state, self.version(name).path)
 
     def activate(self, name: str, reason: str = "", seen: Seen | None = None) -> Generation:
         """Point `latest` at the version `name` and record it; the generation in force when it is there already.
@@ -196,6 +240,10 @@ class LoraRepository:
 
         return trashed(self.state)
 
+    def count_removed(self) -> int:
+        """How many are in the trash."""
+        return sum(1 for _place in (self.state / TRASH).glob("*.*/*"))
+
     def restore(self, name: str) -> Version:
         """Bring a removed version back; raises Problem LORA055 not there, LORA052 name taken, LORA045, LORA049."""
         from lora_repository.trash import restore
@@ -241,42 +289,7 @@ class LoraRepository:
             with os.scandir(self.root) as entries:
                 return list(entries)
         except OSError as error:
-            found = explain(self.root, error, folder=True).finding
-            fix = _("Name the folder of the versions under lora.repository in config.yaml, or make it: {command}")
-            making = fix.format(command=command("mkdir", "-p", self.root))
-            missing = isinstance(error, FileNotFoundError)
-            raise problem(NOT_A_REPOSITORY, found.message, making if missing else found.fix, path=found.path) from None
-
-    def _unknown(self, name: str, names: list[str]) -> Problem:
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[-3:]
-        fix = _("There are: {names}").format(names=some_of(near)) if near else _("The repository holds no version.")
-        message = _("There is no version {name} in {folder}.").format(name=shown(name), folder=shown(self.root))
-        return problem(NO_SUCH_VERSION, message, fix, path=shown(self.root), exit_code=2)
-
-    def _not_a_link(self, link: Path, error: OSError) -> Problem:
-        if not is_folder(link):
-            return explain(link, error)
-        message = _("{path} is a real folder; expected a symbolic link to a version.").format(path=shown(link))
-        fix = _("Make a version of it, then switch to that: {command}").format(
-            command=command("mv", link, self.root / "v1.0_name")
-        )
-        return problem(LATEST_NOT_A_LINK, message, fix, path=shown(link))
-
-    def _strays(self, link: Path, target: str) -> Problem:
-        message = _("latest points at {target}, which is no version in {folder}.").format(
-            target=shown(target), folder=shown(self.root)
-        )
-        fix = _("Point it at a version: {command}").format(command="liveavatar-tui activate VERSION")
-        return problem(LATEST_STRAYS, message, fix, path=shown(link))
-
-    def _absolute_latest(self) -> list[Finding]:
-        """A link with an absolute path is right on this host and dangles inside a container."""
-        link = self.root / LATEST
-        if not link.is_symlink() or not link.readlink().is_absolute():
-            return []
-        message = _("latest is an absolute link, which leads nowhere inside a container.")
-        fix = command("ln", "-sfn", link.readlink().name, link)
-        return [Finding(LATEST_STRAYS, Severity.WARNING, message, fix, shown(link))]
+            raise no_repository(self.root, error) from None
 
 
 def _is_stray(entry: os.DirEntry[str]) -> bool:

@@ -28,7 +28,7 @@ from lora_repository.i18n import _
 from lora_repository.pointers import Pointer, pointer_at
 from lora_repository.policy import LENIENT, Policy
 from lora_repository.proof import Proof
-from lora_repository.published import change_since_publication, changed_files, hashes_of
+from lora_repository.published import change_since_publication, changed_files, hashes_of, known_hashes
 from lora_repository.turns import turn
 from lora_repository.wording import shown, switch_command
 
@@ -88,7 +88,9 @@ class Switch:
     def objection(self, target: str) -> Finding | None:
         """What would refuse `target` before its bytes are read, None when nothing would."""
         try:
-            self._require_fit(target)
+            version = self._require_fit(target)
+            if (hashes := known_hashes(self._state, version)) is not None:
+                self._policy.require_comparison(self._pointer.channel, version, hashes, self._state)
         except Problem as error:
             return error.finding
         return None
@@ -99,6 +101,8 @@ class Switch:
         Raises Problem LORA056 where the channel is no longer as the operator saw it; nothing is changed then.
         """
         hashes = self._examine(target)
+        # Forward only: what was in force once may come back in a hurry.
+        self._policy.require_comparison(self._pointer.channel, self._locate(target), hashes, self._state)
         with self._turn():
             past = read_history(self._state)
             self._require_as_seen(past, seen)

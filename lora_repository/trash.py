@@ -17,11 +17,12 @@ from lora_repository.codes import IN_USE, NOT_IN_TRASH, VERSION_EXISTS
 from lora_repository.files import sync_folder
 from lora_repository.finding import problem
 from lora_repository.i18n import _
-from lora_repository.published import record_place
+from lora_repository.notes import forget
+from lora_repository.published import TRASH, record_place
+from lora_repository.scores import forget_scores
 from lora_repository.turns import turn
 from lora_repository.wording import shown, switch_command
 
-TRASH: Final = "trash"
 _STAMP: Final = "%Y%m%dT%H%M%S"
 
 
@@ -102,6 +103,11 @@ def empty(root: Path, state: Path, older_than: datetime) -> list[str]:
         gone = [entry for entry in trashed(state) if entry.time < older_than]
         for entry in gone:
             shutil.rmtree(entry.place.parent)
-            if not (root / entry.name).exists() and entry.name not in {left.name for left in trashed(state)}:
-                record_place(state, entry.name).unlink(missing_ok=True)
+        left = {entry.name for entry in trashed(state)}
+        names = [entry.name for entry in gone if entry.name not in left and not (root / entry.name).exists()]
+        for name in names:
+            record_place(state, name).unlink(missing_ok=True)
+        # A version that gets the name later is another one.
+        forget(state, names)
+        forget_scores(state, names)
     return [entry.name for entry in gone]
