@@ -44,6 +44,7 @@ class PolicySettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=
 
     published: Annotated[bool, Meta(description="Published versions only: a byte that changes later shows.")] = False
     no_warnings: Annotated[bool, Meta(description="No warning in its proof.")] = False
+    compared: Annotated[bool, Meta(description="Its last comparison passed.")] = False
     reason: Annotated[bool, Meta(description="Whoever switches it says why.")] = True
 
 
@@ -88,6 +89,10 @@ class Config(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     jobs: JobsSettings = msgspec.field(default_factory=JobsSettings)
     language: Annotated[
         Literal["auto", "en", "zh_CN"], Meta(description="Of the screen; auto = as the locale says.")
+    ] = "auto"
+    theme: Annotated[
+        Literal["auto", "dark", "light", "contrast", "ansi"],
+        Meta(description="Of the app; ansi = the terminal's own 16 colours, auto = as the terminal says."),
     ] = "auto"
 
 
