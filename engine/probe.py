@@ -1,4 +1,4 @@
-"""What this machine has: cards and their free memory through NVML, host memory within its limits. Only looks.
+"""What this machine has: cards and their free memory from the driver, host memory within its limits. Only looks.
 
 Never creates a CUDA context (that alone would take 430 MiB of a card) and imports no torch. Linux only (/proc).
 """
@@ -9,39 +9,26 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
+from engine import nvidia_smi, nvml
+from engine.cards import Card, Cards, Health, Link, Route, Tenant, typed_cards, visible
 from engine.identity import PROC
+
+__all__ = ["Card", "Health", "Host", "Link", "Machine", "Route", "Source", "Tenant", "probe", "probe_host", "typed"]
 
 CGROUP: Final = Path("/sys/fs/cgroup")
 
 
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    """A process that holds memory of a card; `size` in bytes, 0 where the driver does not say."""
+class Source(StrEnum):
+    """Who told of the cards."""
 
-    pid: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One card as the engine will number it; bytes. `capability` such as (9, 0)."""
-
-    index: int
-    name: str
-    uuid: str
-    total: int
-    free: int
-    capability: tuple[int, int]
-    tenants: tuple[Tenant, ...] = ()
-
-    @property
-    def device(self) -> str:
-        """What torch calls it."""
-        return f"cuda:{self.index}"
+    NVML = "nvml"
+    NVIDIA_SMI = "nvidia-smi"
+    TYPED = "typed"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +43,69 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Cards in the order in which the engine sees them; `note` says why there are none."""
+    """Cards in the order in which the engine sees them; `note` says why there are none, or why `source` is no better.
+
+    `cuda` is the newest version that the driver runs, (0, 0) where it does not say; `hidden` counts cards that
+    `CUDA_VISIBLE_DEVICES` leaves out.
+    """
 
     host: Host
     cards: tuple[Card, ...]
     driver: str = ""
     note: str = ""
+    source: Source = Source.NONE
+    cuda: tuple[int, int] = (0, 0)
+    links: tuple[Link, ...] = ()
+    hidden: int = 0
 
 
 def probe(environ: Mapping[str, str] = os.environ) -> Machine:
-    """This machine, at this moment. Takes some 10 ms with cards, 1 ms without."""
-    host = probe_host()
+    """This machine, at this moment. Takes some 10 ms with cards, 1 ms without.
+
+    Where the driver's library cannot be asked, the program `nvidia-smi` is; `note` then says why.
+    """
+    try:
+        return _machine(_from_library(), Source.NVML, environ)
+    except _Silent as fault:
+        note = str(fault)
+    try:
+        found = nvidia_smi.read()
+    except nvidia_smi.Unusable:
+        return Machine(probe_host(), (), note=note)
+    return _machine(found, Source.NVIDIA_SMI, environ, note)
+
+
+def typed(text: str) -> Machine:
+    """This host with cards as they are typed in (`24GB x5`); raises Problem RUN002."""
+    return Machine(probe_host(), typed_cards(text), source=Source.TYPED)
+
+
+class _Silent(Exception):
+    """The driver's library cannot be asked; the text says why."""
+
+
+def _from_library() -> Cards:
     try:
         import pynvml
     except ImportError:
-        return Machine(host, (), note="nvidia-ml-py is not installed")
+        raise _Silent("nvidia-ml-py is not installed") from None
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as fault:
-        return Machine(host, (), note=str(fault))
+        raise _Silent(str(fault)) from fault
     try:
-        seen = _visible(_cards(pynvml), environ.get("CUDA_VISIBLE_DEVICES"))
-        return Machine(host, seen, _text(pynvml.nvmlSystemGetDriverVersion()))
+        return nvml.read(pynvml)
     except pynvml.NVMLError as fault:
-        return Machine(host, (), note=str(fault))
+        raise _Silent(str(fault)) from fault
     finally:
         pynvml.nvmlShutdown()
+
+
+def _machine(found: Cards, source: Source, environ: Mapping[str, str], note: str = "") -> Machine:
+    wanted = environ.get("CUDA_VISIBLE_DEVICES")
+    seen = visible(found.cards, wanted)
+    whole = len([card for card in found.cards if not card.sliced])
+    return Machine(probe_host(), seen, found.driver, note, source, found.cuda, found.links, whole - len(seen))
 
 
 def probe_host(proc: Path = PROC, cgroup: Path = CGROUP) -> Host:
@@ -93,40 +117,6 @@ def probe_host(proc: Path = PROC, cgroup: Path = CGROUP) -> Host:
         available = min(available, max(0, limit - used))
     tightest = min((limit for limit, _used in limits if limit < total), default=None)
     return Host(socket.gethostname(), total, available, tightest)
-
-
-def _cards(nvml: ModuleType) -> list[Card]:
-    cards = []
-    for index in range(nvml.nvmlDeviceGetCount()):
-        handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-        major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
-        tenants = tuple(Tenant(one.pid, one.usedGpuMemory or 0) for one in _processes(nvml, handle))
-        name, uuid = _text(nvml.nvmlDeviceGetName(handle)), _text(nvml.nvmlDeviceGetUUID(handle))
-        cards.append(Card(index, name, uuid, memory.total, memory.free, (major, minor), tenants))
-    return cards
-
-
-def _processes(nvml: ModuleType, handle: Any) -> list[Any]:
-    """Compute processes; a driver that does not list them (inside some containers) lists none."""
-    try:
-        return list(nvml.nvmlDeviceGetComputeRunningProcesses(handle))
-    except nvml.NVMLError:
-        return []
-
-
-def _visible(cards: list[Card], wanted: str | None) -> tuple[Card, ...]:
-    """The cards that `CUDA_VISIBLE_DEVICES` leaves, renumbered as CUDA does; the first unknown name ends the list."""
-    if wanted is None:
-        return tuple(cards)
-    chosen: list[Card] = []
-    for name in (part.strip() for part in wanted.split(",")):
-        found = [card for card in cards if name and (name == str(card.index) or card.uuid.startswith(name))]
-        if len(found) != 1:
-            break
-        card = found[0]
-        chosen.append(Card(len(chosen), card.name, card.uuid, card.total, card.free, card.capability, card.tenants))
-    return tuple(chosen)
 
 
 def _own_cgroups(proc: Path, cgroup: Path) -> list[Path]:
@@ -176,7 +166,3 @@ def _table(path: Path) -> dict[str, int]:
     """Lines `Name:  123 kB` as bytes."""
     rows = (line.split() for line in _lines(path))
     return {row[0].rstrip(":"): int(row[1]) * 1024 for row in rows if len(row) == 3 and row[2] == "kB"}
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
