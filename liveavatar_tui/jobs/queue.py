@@ -139,10 +139,13 @@ def ahead(line: Line, job: str) -> Line:
 
 
 def neighbours(line: Line, job: str) -> Line:
-    """The one before and the one behind on the same host, around the ends: whom its keeper looks after."""
+    """Whom the keeper of a job looks after: the one before and the one behind on the same host, around the ends.
+
+    One that runs is not in the line; it looks after the first.
+    """
     same = [one for one in line if one.host == socket.gethostname()]
     at = next((index for index, one in enumerate(same) if one.id == job), None)
     if at is None:
-        return ()
+        return tuple(same[:1])
     others = {one.id: one for one in (same[at - 1], same[(at + 1) % len(same)])}
     return tuple(one for one in others.values() if one.id != job)

@@ -80,12 +80,12 @@ def submit(spec: RunSpec, jobs_dir: Path, claim: Claim, *, command: Sequence[str
 def attend(jobs_dir: Path, command: Sequence[str] = ENGINE, *, near: str | None = None) -> int:
     """Give a keeper to waiting jobs of this host that lost theirs, to a kill or a reboot; how many there were.
 
-    `near` a job only: its neighbours in the queue, or the first two when it is not in there. What waits no more leaves
-    the queue. Raises `Problem` JOB005.
+    `near` a job, for its keeper: its neighbours only, never itself. What waits no more leaves the queue. Raises
+    `Problem` JOB005.
     """
     line = read_line(jobs_dir)
     own: Line = tuple(one for one in line if one.host == socket.gethostname())
-    looked_at = own if near is None else neighbours(line, near) or own[:2]
+    looked_at = own if near is None else neighbours(line, near)
     alone = [one for one in looked_at if lock_owner(keeper_lock(JobFolder(jobs_dir / one.id))) is None]
     for one in alone:
         folder = JobFolder(jobs_dir / one.id)

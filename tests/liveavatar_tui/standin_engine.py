@@ -31,6 +31,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN if mood == "deaf" else lambda number, _frame: stopped.append(number))
     if mood == "leaves a worker":
         subprocess.Popen([sys.executable, "-c", "import signal,time; signal.signal(15, 1); time.sleep(60)"])
+    if mood == "leaves a daemon":
+        leave_a_daemon(folder.root / "daemon.pid")
     journal.append(Started(v=1, pid=me.pid, start_time=me.start_time, boot_id=me.boot_id, host=me.host, engine="0"))
     journal.append(PhaseChanged(phase=Phase.GENERATING))
     journal.append(Plan(width=128, height=128, blocks=4, frames=48))
@@ -48,6 +50,19 @@ def main() -> int:
         return 1
     journal.append(Finished(output=str(folder.output), frames=48, seconds=1.9, fps=25.0, first_frame_s=0.1))
     return 0
+
+
+def leave_a_daemon(note: Path) -> None:
+    """A forked worker that leaves session and parent as daemons do, and keeps every open file."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            note.with_suffix(".new").write_text(str(os.getpid()))
+            note.with_suffix(".new").rename(note)
+            time.sleep(600)
+        os._exit(0)
+    os.wait()
 
 
 if __name__ == "__main__":

@@ -8,57 +8,30 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from standins import STANDIN, begin, exists, jobs_folder, running, until
 
 from engine.identity import boot_id, own
-from engine.job_folder import JobFolder, Journal, lock_owner
+from engine.job_folder import JobFolder, Journal
 from engine.protocol import Finished, Phase, Progress, Started, encode_line
 from engine.spec import RunSpec, encode
 from liveavatar_tui.jobs.cancelling import Outcome, cancel
 from liveavatar_tui.jobs.ending import explain
-from liveavatar_tui.jobs.job import Job
-from liveavatar_tui.jobs.records import launch_path, read_exit, read_launch
+from liveavatar_tui.jobs.records import launch_path, read_exit
 from liveavatar_tui.jobs.starting import engine_environment, start
 from liveavatar_tui.jobs.state import State
 from liveavatar_tui.jobs.watching import Watcher, find_job, job_folders, list_jobs, read_job
 from lora_repository.files import write_whole
 from lora_repository.finding import Problem
 
-STANDIN = (sys.executable, str(Path(__file__).with_name("standin_engine.py")))
-
 
 @pytest.fixture
 def jobs_dir(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "jobs"
-    for job in list_jobs(tmp_path / "jobs"):
-        if job.state.live and read_launch(job.folder):
-            cancel(job.folder, 0.1)
-
-
-def begin(jobs_dir: Path, mood: str) -> Job:
-    return start(RunSpec(prompt=mood, image="/i.png", audio="/a.wav"), jobs_dir, command=STANDIN)
-
-
-def until(condition: Callable[[], object], within_s: float = 15.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)
-
-
-def running(job: Job) -> int:
-    """Wait until it works; its process number."""
-    until(lambda: read_job(job.folder).story.progress)
-    owner = lock_owner(job.folder.lock)
-    assert owner
-    return owner
-
-
-def exists(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+    with jobs_folder(tmp_path / "jobs") as folder:
+        yield folder
 
 
 def test_a_job_from_start_to_end(jobs_dir: Path) -> None:
