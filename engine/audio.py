@@ -21,6 +21,7 @@ from engine.media import blocks_for
 from engine.model.wav2vec2 import Wav2Vec2
 from engine.spec import FPS, FRAMES_PER_BLOCK
 from engine.speech import RATE, Loudness, Samples, measure, read_mono, stretches, windows
+from engine.transfer import upload
 
 STRETCH_SECONDS: Final = 20
 MARGIN_SECONDS: Final = 1
@@ -89,7 +90,8 @@ class AudioFeatures:
         """Mean 0 and variance 1 over the whole file, in the model's precision and place."""
         spread = math.sqrt(self.loudness.variance + _VARIANCE_FLOOR)
         weight = self._model.encoder.layer_norm.weight
-        return torch.from_numpy((wave - np.float32(self.loudness.mean)) / np.float32(spread)).to(weight)
+        normal = torch.from_numpy((wave - np.float32(self.loudness.mean)) / np.float32(spread))
+        return upload(normal, weight.device).to(weight.dtype)
 
 
 def state_positions(block: int, vectors: int, states: int) -> NDArray[np.float64]:
@@ -104,7 +106,9 @@ def state_positions(block: int, vectors: int, states: int) -> NDArray[np.float64
 
 def _between(states: Tensor, places: NDArray[np.float64]) -> Tensor:
     """States `[t, ...]` interpolated at `places`: `[places, ...]`."""
-    before = np.floor(places).astype(np.int64)
-    after = np.minimum(before + 1, len(states) - 1)
-    share = torch.from_numpy(places - before).to(states).view(-1, 1, 1)
-    return torch.lerp(states[torch.from_numpy(before)], states[torch.from_numpy(after)], share)
+    floor = np.floor(places).astype(np.int64)
+    before, after = (
+        upload(torch.from_numpy(index), states.device) for index in (floor, np.minimum(floor + 1, len(states) - 1))
+    )
+    share = upload(torch.from_numpy(places - floor), states.device).to(states.dtype).view(-1, 1, 1)
+    return torch.lerp(states.index_select(0, before), states.index_select(0, after), share)

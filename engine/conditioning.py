@@ -1,4 +1,4 @@
-"""What a video is held to: text, portrait and motion, and the pass that turns them into the sink (SPEC section 4).
+"""What a video is held to: text, portrait and motion, and the pass that makes keys and values of it (SPEC section 4).
 
 Knows no audio and no noise. A still stands for the past: the portrait, repeated, is both reference and motion.
 """
@@ -12,7 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from engine.cache import Sink
+from engine.cache import ConditionCache, Slot
 from engine.model.attention import KeyValue, attend
 from engine.model.config import PATCH
 from engine.model.dit import DiT
@@ -62,17 +62,26 @@ def make_condition(dit: DiT, still: Tensor, context: Tensor) -> Condition:
 
 
 @torch.no_grad()
-def prefill(dit: DiT, condition: Condition, *, rounded: bool = False) -> Sink:
-    """Run the condition tokens through the model at time 0 and keep every layer's keys and values."""
-    sink: list[KeyValue] = []
+def prefill(dit: DiT, condition: Condition, cache: ConditionCache, *, rounded: bool = False) -> None:
+    """Run the condition tokens through the model at time 0; every layer's keys and values go into `cache`."""
     positions = condition_positions(REFERENCE_FRAME, *condition.grid).to(condition.reference.device)
     table = rope_table(positions, dit.config.head_dim, rounded=rounded)
-
-    def keep(_layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        sink.append(KeyValue(key, value))
-        return attend(apply_rope(query, table), apply_rope(key, table), value)
-
+    seam = [_Keeping(slot, table) for slot in cache.slots]
     tokens = dit.condition_tokens(condition.reference, condition.motion)
     start = torch.zeros(1, 1, device=tokens.device)
-    dit.prefill(tokens, dit.modulate(start), condition.text, keep)
-    return tuple(sink)
+    dit.prefill(tokens, dit.modulate(start), condition.text, seam)
+
+
+class _Keeping:
+    """The seam of one layer: condition tokens attend among themselves and are kept."""
+
+    def __init__(self, slot: Slot, table: Tensor) -> None:
+        self.slot = slot
+        self.table = table
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        roped = apply_rope(key, self.table)
+        self.slot.reference.copy_(key[:, : self.slot.reference.shape[1]])
+        self.slot.key.copy_(roped)
+        self.slot.value.copy_(value)
+        return attend(apply_rope(query, self.table), roped, value)

@@ -7,11 +7,12 @@ forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -27,19 +28,18 @@ from engine.conditioning import (
     encode_still,
     make_condition,
 )
+from engine.decoding import StreamDecoder, primed, to_pixels
 from engine.image import prepare
 from engine.media import upstream_clips
 from engine.model.vae import WanVae
-from engine.model.vae_parts import VaeState
 from engine.randomness import CounterDraws, UpstreamDraws
-from engine.rollout import LatentBlock, rollout
+from engine.rollout import LatentBlock, Turn, rollout
 from engine.spec import BLOCKS_PER_CLIP, FRAMES_PER_BLOCK
+from engine.transfer import Landing
 
 if TYPE_CHECKING:
     from engine.load import Models
 
-PRIMING_LATENTS: Final = 7
-"""Latents of the still that the decoder sees before the video, as upstream's pipeline of five GPUs does."""
 DROPPED_FRAMES: Final = 3
 """Frames at the start that upstream leaves out: its pictures then run 120 ms ahead of their sound."""
 
@@ -80,6 +80,8 @@ class FrameBlock:
 
     index: int
     frames: NDArray[np.uint8]
+    latents: NDArray[np.float32] | None = None
+    """What they were decoded from [1, z, 3, h, w]; not told in parity mode."""
 
 
 def upstream_blocks(models: Models, audio: Path, num_clip: int | None = None) -> int:
@@ -99,27 +101,60 @@ def set_scene(models: Models, inputs: Inputs) -> Scene:
     return Scene(inputs, picture, still, condition, speech)
 
 
-def generate(models: Models, scene: Scene, *, steps: int = 4, seed: int = 420) -> Iterator[FrameBlock]:
-    """Blocks of frames, in order. The same scene, steps and seed give the same frames on the same machine."""
-    for index, video in enumerate(generate_video(models, scene, steps=steps, seed=seed)):
-        yield FrameBlock(index, to_pixels(video))
+def generate(
+    models: Models,
+    scene: Scene,
+    *,
+    steps: int = 4,
+    passes: int | None = None,
+    seed: int = 420,
+    turn: Callable[[], Turn | None] = lambda: None,
+) -> Iterator[FrameBlock]:
+    """Blocks of frames, in order. The same scene, steps, passes and seed give the same frames on the same machine.
 
-
-def generate_video(models: Models, scene: Scene, *, steps: int, seed: int) -> Iterator[Tensor]:
-    """As `generate`, as tensors [1, 3, T, H, W] in [-1, 1]."""
+    `turn` and `passes` as in `rollout`.
+    """
     if scene.inputs.parity:
-        draws = UpstreamDraws(seed, steps)
-        blocks = rollout(models.dit, scene.condition, scene.speech, draws, steps, anchor_update=False, rounded=True)
-        return _clips_as_upstream(models.vae, scene, blocks)
-    return _stream(models.vae, scene, rollout(models.dit, scene.condition, scene.speech, CounterDraws(seed), steps))
-
-
-@torch.no_grad()
-def _stream(vae: WanVae, scene: Scene, blocks: Iterable[LatentBlock]) -> Iterator[Tensor]:
-    """Decode each block as it comes, going on from the still. Frame k of the video shows frame k of the speech."""
-    state = _primed(vae, scene.still[:, :, :PRIMING_LATENTS])
+        for index, video in enumerate(generate_as_upstream(models, scene, steps=steps, seed=seed)):
+            yield FrameBlock(index, to_pixels(video).numpy())
+        return
+    blocks = rollout(
+        models.dit,
+        scene.condition,
+        scene.speech,
+        CounterDraws(seed),
+        steps,
+        passes=passes,
+        execution=models.execution,
+        turn=turn,
+    )
+    decoder = StreamDecoder(models.vae, scene.still, models.execution)
+    pending: deque[_Coming] = deque()
     for block in blocks:
-        yield vae.decode(block.latents, state)[0].clamp(-1, 1)
+        pending.append(_Coming(block.index, Landing(block.latents), decoder.decode(block)))
+        # The first frames are shown at once; later blocks wait while the device is given the next.
+        while len(pending) > (models.execution.ahead if block.index > 0 else 0):
+            yield pending.popleft().wait()
+    for coming in pending:
+        yield coming.wait()
+
+
+class _Coming(NamedTuple):
+    """A block on its way to the host."""
+
+    number: int
+    latents: Landing
+    frames: Landing
+
+    def wait(self) -> FrameBlock:
+        return FrameBlock(self.number, self.frames.wait().numpy(), self.latents.wait().numpy())
+
+
+def generate_as_upstream(models: Models, scene: Scene, *, steps: int, seed: int) -> Iterator[Tensor]:
+    """Parity mode: blocks [1, 3, T, H, W] in [-1, 1]."""
+    draws = UpstreamDraws(seed, steps)
+    blocks = rollout(models.dit, scene.condition, scene.speech, draws, steps, anchor_update=False, rounded=True)
+    return _clips_as_upstream(models.vae, scene, blocks)
 
 
 @torch.no_grad()
@@ -132,24 +167,9 @@ def _clips_as_upstream(vae: WanVae, scene: Scene, blocks: Iterable[LatentBlock])
         latents = torch.cat([block.latents for block in islice(stream, BLOCKS_PER_CLIP)], dim=2)
         if clip > 0:
             motion = vae.encode(past, frames_per_pass=ENCODED_AT_ONCE)
-        video = vae.decode(latents, _primed(vae, motion))[0].clamp(-1, 1)
+        video = vae.decode(latents, primed(vae, motion))[0].clamp(-1, 1)
         video = video if clip > 0 else video[:, :, DROPPED_FRAMES:]
         past = torch.cat((past, video), dim=2)[:, :, -UPSTREAM_STILL_FRAMES:]
         first = video.shape[2] % FRAMES_PER_BLOCK or FRAMES_PER_BLOCK
         yield video[:, :, :first]
         yield from torch.split(video[:, :, first:], FRAMES_PER_BLOCK, dim=2)
-
-
-def _primed(vae: WanVae, latents: Tensor) -> VaeState:
-    """A decoder that has just shown these latents; its frames are not wanted."""
-    state = VaeState()
-    for part in torch.split(latents, PRIMING_LATENTS, dim=2):
-        vae.decode(part, state)
-    return state
-
-
-def to_pixels(video: Tensor) -> NDArray[np.uint8]:
-    """[1, 3, T, H, W] in [-1, 1] -> [T, H, W, 3] in 0..255, truncated, as upstream writes them."""
-    scaled = (video[0].float() + 1) / 2 * 255
-    pixels: NDArray[np.uint8] = scaled.to(torch.uint8).permute(1, 2, 3, 0).contiguous().cpu().numpy()
-    return pixels

@@ -16,10 +16,14 @@ import torch
 
 from engine import codes
 from engine.checkpoint_layout import CONFIG, CheckpointLayout, read_config
+from engine.compiling import compile_blocks
+from engine.execution import Execution
+from engine.fp8 import narrow
 from engine.model.config import DiTConfig
 from engine.model.dit import DiT
 from engine.model.t5 import T5Config, UmT5Encoder
 from engine.model.vae import VaeConfig, WanVae
+from engine.model.vae_parts import lay_out_for_card
 from engine.model.wav2vec2 import Wav2Vec2, Wav2Vec2Config, fuse_weight_norm
 from engine.text import TextEncoder, read_tokenizer
 from engine.weights import Model, Weights, fill, unfit
@@ -37,12 +41,11 @@ _SMALL: Final = 1 << 30
 class Models:
     """The parts of one base model. Mutable: a part is loaded at its first use, and the text encoder can be let go."""
 
-    def __init__(
-        self, layout: CheckpointLayout, device: torch.device, dtype: torch.dtype, told: Told = lambda part, share: None
-    ) -> None:
+    def __init__(self, layout: CheckpointLayout, execution: Execution, told: Told = lambda part, share: None) -> None:
         self.layout = layout
-        self.device = device
-        self.dtype = dtype
+        self.execution = execution
+        self.device = execution.device
+        self.dtype = execution.dtype
         self._told = told
 
     @cached_property
@@ -91,7 +94,13 @@ class Models:
         """The avatar model."""
         with self._unfilled:
             model = DiT(self.dit_config)
-        return self._fill("dit", model, self.dit_weights)
+        if self.execution.narrow_weights:
+            narrow(model.blocks)
+            narrow(model.audio_injector)
+        filled = self._fill("dit", model, self.dit_weights)
+        if self.execution.compiled:
+            compile_blocks(filled)
+        return filled
 
     @cached_property
     def vae(self) -> WanVae:
@@ -108,6 +117,8 @@ class Models:
             model = WanVae(config)
         filled = self._fill("vae", model, weights)
         filled.set_statistics(config.mean, config.std)
+        if self.device.type == "cuda":
+            lay_out_for_card(filled)
         return filled
 
     @cached_property
@@ -159,13 +170,18 @@ def _lacking(weights: Weights, fault: KeyError) -> Exception:
 
 
 def load_models(
-    layout: CheckpointLayout, device: torch.device, dtype: torch.dtype, told: Told = lambda part, share: None
+    layout: CheckpointLayout,
+    device: torch.device,
+    dtype: torch.dtype,
+    told: Told = lambda part, share: None,
+    *,
+    execution: Execution | None = None,
 ) -> Models:
-    """Every part of a base model on `device` in `dtype`, now, the text encoder first.
+    """Every part of a base model on `device` in `dtype`, or as `execution` says, now, the text encoder first.
 
     Raises Problem RUN012, RUN013, RUN014 for files that cannot be read, RUN017 for weights that do not fit.
     """
-    models = Models(layout, device, dtype, told)
+    models = Models(layout, execution or Execution(device, dtype), told)
     for part in ("text", "dit", "vae", "audio"):
         getattr(models, part)
     return models

@@ -1,6 +1,7 @@
 """Where a video comes from: `output.json` beside it names spec, versions, times, and what went in, by hash.
 
-Two runs with the same `frames_sha256` showed the same pixels. Knows no model; reads what it is told about.
+Two runs with the same `frames_sha256` showed the same pixels; `latents_sha256` is of what those were decoded from.
+Knows no model; reads what it is told about.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Provenance:
         self._spec = spec
         self._layout = layout
         self._pixels = hashlib.sha256()
+        self._latents = hashlib.sha256()
         self._adapters: list[dict[str, object]] = []
 
     def adapters(self, parts: Iterable[PartProof]) -> None:
@@ -49,9 +51,11 @@ class Provenance:
             for part in parts
         ]
 
-    def saw(self, frames: NDArray[np.uint8]) -> None:
-        """Frames [T, H, W, 3] that went into the video, in order."""
+    def saw(self, frames: NDArray[np.uint8], latents: NDArray[np.float32] | None = None) -> None:
+        """Frames [T, H, W, 3] that went into the video, in order, and the latents that they were decoded from."""
         self._pixels.update(np.ascontiguousarray(frames).data)
+        if latents is not None:
+            self._latents.update(np.ascontiguousarray(latents).data)
 
     def document(self, finished: Finished, seconds: Mapping[str, float], device: str, threads: int) -> bytes:
         """The JSON of `output.json`."""
@@ -60,6 +64,7 @@ class Provenance:
             "engine": __version__,
             "spec": self._spec,
             "frames_sha256": self._pixels.hexdigest(),
+            "latents_sha256": self._latents.hexdigest(),
             "inputs": {name: {"file": file, "sha256": sha256(Path(file))} for name, file in inputs.items()},
             "adapters": self._adapters,
             "base_model": {

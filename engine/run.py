@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
 from engine import codes
 from engine.cores import usable_cores
-from engine.job_folder import JobFolder
+from engine.job_folder import APP, JobFolder
 from engine.log import LOG
 from engine.media import blocks_for
 from engine.memory import MemoryPlan, mode_of, plan_run
@@ -26,7 +27,7 @@ from engine.memory_use import host_use
 from engine.protocol import AdapterLoaded, Finished, Phase, Plan, Preview, Warned
 from engine.provenance import Provenance
 from engine.resolving import Resolved, resolve, video_size
-from engine.spec import FPS, RunSpec
+from engine.spec import FPS, Precision, RunSpec
 from engine.stage import Pace, Stage
 from engine.video_sink import VideoSink, save_preview
 from lora_repository.files import write_whole
@@ -35,6 +36,7 @@ from lora_repository.proof import PartProof
 from lora_repository.wording import shown
 
 if TYPE_CHECKING:
+    from engine.execution import Execution
     from engine.generate import Inputs, Scene
     from engine.load import Models
 
@@ -101,9 +103,7 @@ def _set_threads(asked: int | None) -> int:
 
 
 def _load(job: Job) -> Models:
-    """The first card in bfloat16; else the processor in float32, where the embedded model always runs."""
-    import torch
-
+    """Every part of the base model, where and as it will be computed."""
     from engine.load import load_models
 
     names = {
@@ -117,10 +117,35 @@ def _load(job: Job) -> Models:
         job.stage.note(names[part], share)
         job.stage.go_on()
 
-    on_card = torch.cuda.is_available() and not job.resolved.layout.embedded
-    device, dtype = (torch.device("cuda:0"), torch.bfloat16) if on_card else (torch.device("cpu"), torch.float32)
-    LOG.info("Loading %s on %s", shown(job.resolved.layout.root), device)
-    return load_models(job.resolved.layout, device, dtype, told)
+    execution = _execution(job.spec, embedded=job.resolved.layout.embedded)
+    LOG.info("Loading %s on %s", shown(job.resolved.layout.root), execution.device)
+    return load_models(job.resolved.layout, execution.device, execution.dtype, told, execution=execution)
+
+
+def _execution(spec: RunSpec, *, embedded: bool) -> Execution:
+    """The first card with all that makes it fast; else the processor in float32, where the embedded model always runs.
+
+    Parity mode computes plainly. Raises Problem RUN002 where the card has no unit for eight bits.
+    """
+    import torch
+
+    from engine.compiling import be_deterministic, keep_compiled
+    from engine.execution import FP8_CAPABILITY, Execution
+
+    if embedded or not torch.cuda.is_available():
+        return Execution()
+    device = torch.device("cuda:0")
+    if spec.parity:
+        return Execution(device, torch.bfloat16)
+    narrow = spec.precision is Precision.FP8, spec.cache_precision is Precision.FP8
+    if any(narrow) and torch.cuda.get_device_capability(device) < FP8_CAPABILITY:
+        expected = _("a card of compute capability 8.9 or later")
+        raise codes.SPEC_WRONG.problem(
+            exit_code=2, field="--precision", value="fp8", expected=expected, example="--precision bf16"
+        )
+    keep_compiled(user_cache_path(APP) / "compiled")
+    be_deterministic()
+    return Execution.on_card(device, narrow_weights=narrow[0], narrow_cache=narrow[1])
 
 
 def _adapt(job: Job, models: Models, provenance: Provenance) -> None:
@@ -190,8 +215,8 @@ def drivable(job: Job, portrait: Path, height: int, width: int) -> Path:
     """The portrait, or the nearest avatar to it when that was asked for; raises Problem RUN022 for a photograph."""
     from PIL import Image
 
+    from engine.decoding import to_pixels
     from engine.embedded.portrait import avatarise, check_portrait
-    from engine.generate import to_pixels
     from engine.image import prepare
 
     picture = prepare(portrait, height, width)
@@ -203,7 +228,7 @@ def drivable(job: Job, portrait: Path, height: int, width: int) -> Path:
         raise codes.IMAGE_UNSUITED.problem(path=str(portrait), reason=verdict.message)
     job.stage.note(_("drawing the nearest avatar"))
     nearest = job.folder.root / PORTRAIT_NAME
-    Image.fromarray(to_pixels(avatarise(picture))[0]).save(nearest)
+    Image.fromarray(to_pixels(avatarise(picture))[0].numpy()).save(nearest)
     return nearest
 
 
@@ -216,9 +241,15 @@ def _generate(job: Job, models: Models, scene: Scene, provenance: Provenance, lo
     began, first_frame_s = time.monotonic(), 0.0
     pace, preview = Pace(inputs.blocks, inputs.frames), _PreviewWriter(job)
     with VideoSink(folder.output, inputs.width, inputs.height, FPS, inputs.audio) as sink:
-        for block in generate(models, scene, steps=job.spec.sample_steps, seed=job.spec.seed):
+        for block in generate(
+            models,
+            scene,
+            steps=job.spec.sample_steps,
+            passes=job.spec.passes,
+            seed=job.spec.seed,
+        ):
             sink.write(block.frames)
-            provenance.saw(block.frames)
+            provenance.saw(block.frames, block.latents)
             if block.index == 0:
                 first_frame_s = round(time.monotonic() - loaded, 3)
                 save_preview(folder.first, block.frames[0])

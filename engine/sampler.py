@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -25,12 +26,20 @@ def sigmas(steps: int) -> tuple[float, ...]:
     return (*(shifted(s) for s in span), 0.0)
 
 
-def timesteps(steps: int) -> Tensor:
-    """What the model is told of each step: 1000 sigma, [steps], multiplied in float32 (one ulp is 4e-5 of velocity)."""
-    return torch.tensor(sigmas(steps)[:-1], dtype=torch.float32) * TRAIN_STEPS
+def schedule(steps: int, passes: int | None = None) -> tuple[float, ...]:
+    """The noise levels of a run of `passes` forward passes, those of `steps` steps from the start, then 0.
+
+    The last of four steps begins at 0.0089: left out, it changes the latents by 0.0089 of the difference of the last
+    two velocities, and saves a quarter of the work and a ring.
+    """
+    return (*sigmas(steps)[: steps if passes is None else passes], 0.0)
 
 
-def euler(x: Tensor, velocity: Tensor, steps: int, step: int) -> Tensor:
-    """Latents after step `step` (counted from 0) of `steps`."""
-    levels = sigmas(steps)
+def timesteps(levels: Sequence[float]) -> Tensor:
+    """What the model is told of each pass: 1000 sigma, in float32 (one ulp is 4e-5 of velocity)."""
+    return torch.tensor(levels[:-1], dtype=torch.float32) * TRAIN_STEPS
+
+
+def euler(x: Tensor, velocity: Tensor, levels: Sequence[float], step: int) -> Tensor:
+    """Latents after pass `step`, counted from 0."""
     return x + velocity * (levels[step + 1] - levels[step])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,11 +18,30 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from engine import codes
+from engine.fp8 import narrowed
+from engine.reading import InFile, InMemory, Stored, Take, carry_all
+from lora_repository.header import read_header
 from lora_repository.i18n import _, ngettext
 
 _SCALE: Final = "_scale"
 _NAMED: Final = 4
 """Tensors that a message names before it counts the rest."""
+
+TORCH_TYPES: Final = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+}
+"""The format's names of types."""
 
 Shape = tuple[int, ...]
 Model = TypeVar("Model", bound=nn.Module)
@@ -34,14 +54,18 @@ class Weights(Mapping[str, Tensor]):
         """Open the files of one model; raises Problem RUN013 without a right to read, RUN014 for a damaged file."""
         self.path = files[0]
         self.shapes: dict[str, Shape] = {}
+        self.stored: dict[str, Stored] = {}
+        """The same tensors as bytes, for whoever brings them to a card."""
         self._sources: dict[str, tuple[Path, Callable[[str], Tensor]]] = {}
         for file in files:
             with _explained(file):
-                shapes, read = _safetensors(file) if file.suffix == ".safetensors" else _pth(file)
+                stored, read = _safetensors(file) if file.suffix == ".safetensors" else _pth(file)
+            self.stored |= stored
+            shapes = {name: tensor.shape for name, tensor in stored.items()}
             self.shapes |= shapes
             self._sources |= dict.fromkeys(shapes, (file, read))
-        self._scaled = {name for name in self.shapes if name + _SCALE in self.shapes}
-        for name in self._scaled:
+        self.scaled = {name for name in self.shapes if name + _SCALE in self.shapes}
+        for name in self.scaled:
             del self.shapes[name + _SCALE]
 
     def sketch(self) -> dict[str, Tensor]:
@@ -49,7 +73,7 @@ class Weights(Mapping[str, Tensor]):
         return {name: torch.empty(shape, device="meta") for name, shape in self.shapes.items()}
 
     def __getitem__(self, name: str) -> Tensor:
-        if name not in self._scaled:
+        if name not in self.scaled:
             return self._read(name)
         rounded, scale = self._read(name).float(), self._read(name + _SCALE).float()
         return (rounded.flatten(1) * scale).view(rounded.shape)
@@ -66,16 +90,26 @@ class Weights(Mapping[str, Tensor]):
         return len(self.shapes)
 
 
-def _safetensors(path: Path) -> tuple[dict[str, Shape], Callable[[str], Tensor]]:
+def _safetensors(path: Path) -> tuple[dict[str, Stored], Callable[[str], Tensor]]:
     file: Any = safe_open(path, framework="pt", device="cpu")
-    return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}, file.get_tensor  # noqa: SIM118
+    header = read_header(path)
+    source = path.open("rb")  # open as long as the table lives, as `file` is
+    stored = {
+        name: Stored(TORCH_TYPES[info.dtype], info.shape, InFile(source, info.start, path))
+        for name, info in header.tensors.items()
+    }
+    return stored, file.get_tensor
 
 
-def _pth(path: Path) -> tuple[dict[str, Shape], Callable[[str], Tensor]]:
+def _pth(path: Path) -> tuple[dict[str, Stored], Callable[[str], Tensor]]:
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
         raise ValueError(_("it is no table of tensors"))
-    return {name: tuple(tensor.shape) for name, tensor in content.items()}, content.__getitem__
+    stored = {
+        name: Stored(tensor.dtype, tuple(tensor.shape), InMemory(tensor.contiguous().flatten().view(torch.uint8)))
+        for name, tensor in content.items()
+    }
+    return stored, content.__getitem__
 
 
 @contextmanager
@@ -102,16 +136,54 @@ def fill(
 
     `told` hears the share done. Raises Problem RUN017, naming `path` and what is missing, unknown or of another shape.
     """
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    expected = _expected(model)
     found = state.shapes if isinstance(state, Weights) else {name: tuple(part.shape) for name, part in state.items()}
     if differences := _differences(expected, found):
         raise unfit(path, differences)
-    placed: dict[str, Tensor] = {}
-    for number, name in enumerate(expected, 1):
-        placed[name] = state[name].to(device, dtype, copy=True)  # a mapped file may be replaced while we run
-        told(number / len(expected))
-    model.load_state_dict(placed, strict=True, assign=True)
+    takers = _takers(model, device, dtype)
+    if device.type == "cuda" and isinstance(state, Weights) and not state.scaled:
+        with _explained(path):
+            carry_all(state.stored, takers, device, told)
+    else:
+        for number, (name, take) in enumerate(takers.items(), 1):
+            take(state[name])  # a copy: a mapped file may be replaced while we run
+            told(number / len(takers))
     return model.requires_grad_(False).eval()
+
+
+def _expected(model: nn.Module) -> dict[str, Shape]:
+    """Names and shapes of what a file must hold; a linear of eight bits is stored as a weight like any other."""
+    narrow = narrowed(model)
+    parts = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    for name, linear in narrow.items():
+        place = name.removesuffix("weight")
+        del parts[f"{place}codes"], parts[f"{place}scale"]
+        parts[name] = tuple(linear.codes.shape)
+    return parts
+
+
+def _takers(model: Model, device: torch.device, dtype: torch.dtype) -> dict[str, Take]:
+    """Room for the whole model on `device`, and for each stored tensor what puts it there."""
+    narrow = narrowed(model)
+    room = {
+        name: torch.empty_like(tensor, device=device, dtype=tensor.dtype if _is_narrow(name, narrow) else dtype)
+        for name, tensor in model.state_dict().items()
+    }
+    model.load_state_dict(room, strict=True, assign=True)
+    takers: dict[str, Take] = {name: linear.hold for name, linear in narrow.items()}
+    for name, tensor in room.items():
+        if not _is_narrow(name, narrow):
+            takers[name] = partial(_copy_into, tensor)
+    return takers
+
+
+def _copy_into(room: Tensor, given: Tensor) -> None:
+    room.copy_(given)
+
+
+def _is_narrow(name: str, narrow: Mapping[str, object]) -> bool:
+    place, _dot, leaf = name.rpartition(".")
+    return leaf in ("codes", "scale") and f"{place}.weight" in narrow
 
 
 def unfit(path: Path, differences: str) -> Exception:

@@ -1,15 +1,19 @@
-"""Attention in two halves, so that whoever calls decides what is attended to; and the one call that attends.
+"""Attention in two halves, so that whoever calls decides what is attended to; and the calls that attend.
 
-Knows no position, no mask and no cache: those belong to the caller (the `self_attention` seam of `Block`).
+Knows no position, no mask and no cache: those belong to the caller (the `self_attention` seam of `Block`). One number:
+on an H200 cuDNN attends 3168 queries to 15360 keys at 667 TFLOP/s, to 15312, no multiple of 128, at 610.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
+
+from engine.fp8 import Rows
 
 
 class KeyValue(NamedTuple):
@@ -25,6 +29,37 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
         query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=mask
     )
     return out.transpose(1, 2)
+
+
+def attend_parts(query: Tensor, parts: Sequence[KeyValue], empty: Tensor) -> Tensor:
+    """Attention over the keys of several places in memory at once, as if they lay in one; inference only.
+
+    `empty` (a number, on the device) of all keys are zeros that stand for none, with zero values. A zero key has the
+    score 0, so each adds exactly 1 to the softmax's sum: that is taken out again, and shapes stay the same however many
+    places are filled.
+    """
+    results = [_attend_with_sum(query, *part) for part in parts]
+    sums = torch.stack([total for _, total in results])  # [parts, B, NH, S], logarithms
+    top = sums.amax(0)
+    shares = torch.exp(sums - top)
+    shares = shares / (shares.sum(0) - empty * torch.exp(-top))
+    weights = shares.transpose(2, 3).unsqueeze(-1)  # [parts, B, S, NH, 1]
+    out = sum(attended * weight for (attended, _), weight in zip(results, weights, strict=True))
+    return cast("Tensor", out).to(query.dtype)
+
+
+def _attend_with_sum(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """What is attended to [B, S, NH, HD], and the logarithm of the softmax's sum [B, NH, S] in float32."""
+    q, k, v = (part.transpose(1, 2) for part in (query, key, value))
+    if not query.is_cuda:
+        out, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v)
+    elif query.dtype == torch.float32:
+        out, total = torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, None, True)[:2]
+        total = total[..., : q.shape[2]]
+    else:
+        out, total = torch.ops.aten._scaled_dot_product_cudnn_attention(q, k, v, None, True)[:2]
+        total = total.view(q.shape[:3])
+    return out.transpose(1, 2), total
 
 
 class RmsNorm(nn.Module):
@@ -54,11 +89,11 @@ class Attention(nn.Module):
         self.norm_q = RmsNorm(dim, eps)
         self.norm_k = RmsNorm(dim, eps)
 
-    def query(self, x: Tensor) -> Tensor:
+    def query(self, x: Tensor | Rows) -> Tensor:
         """[B, S, D] -> [B, S, NH, HD]."""
         return self._split(self.norm_q(self.q(x)))
 
-    def key_value(self, x: Tensor) -> KeyValue:
+    def key_value(self, x: Tensor | Rows) -> KeyValue:
         """[B, S, D] -> keys (after the norm, un-roped) and values."""
         return KeyValue(self._split(self.norm_k(self.k(x))), self._split(self.v(x)))
 

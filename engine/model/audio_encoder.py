@@ -114,19 +114,31 @@ class _AdaLayer(nn.Module):
 
     def forward(self, glob: Tensor) -> tuple[Tensor, Tensor]:
         """[B, F, D] -> shift and scale + 1, each [B, F, 1, D] in float32."""
-        shift, scale = self.linear(functional.silu(glob).to(self.linear.weight.dtype)).float().chunk(2, dim=-1)
+        shift, scale = self.linear(functional.silu(glob).to(self.linear.bias.dtype)).float().chunk(2, dim=-1)
         return shift.unsqueeze(2), scale.unsqueeze(2) + 1
 
 
-class AudioInjector(nn.Module):
-    """Cross-attention of each latent frame's picture tokens to that frame's audio tokens."""
+class Injector(Attention):
+    """Cross-attention of each latent frame's picture tokens to that frame's audio tokens, as a residual."""
 
     EPS: Final = 1e-5
+
+    def forward(self, x: Tensor, audio: AudioInjection) -> Tensor:
+        """Picture tokens x [B, F n, D] with what they hear added."""
+        batch, frames = audio.shift.shape[:2]
+        normed = torch.unflatten(functional.layer_norm(x.float(), (x.shape[-1],), eps=self.EPS), 1, (frames, -1))
+        adapted = torch.addcmul(audio.shift, normed, audio.scale).to(x.dtype).flatten(0, 1)  # [B F, n, D]
+        residual = self.cross(adapted, audio.context)
+        return x + torch.unflatten(residual, 0, (batch, frames)).flatten(1, 2)
+
+
+class AudioInjector(nn.Module):
+    """All injectors of a model, and what gives each its shift and scale."""
 
     def __init__(self, config: DiTConfig) -> None:
         super().__init__()
         layers = range(len(config.audio_inject_layers))
-        self.injector = nn.ModuleList(Attention(config.dim, config.num_heads, config.eps) for _ in layers)
+        self.injector = nn.ModuleList(Injector(config.dim, config.num_heads, config.eps) for _ in layers)
         self.injector_adain_layers = nn.ModuleList(_AdaLayer(config.dim) for _ in layers)
 
     def prepare(self, tokens: AudioTokens) -> tuple[AudioInjection, ...]:
@@ -134,18 +146,14 @@ class AudioInjector(nn.Module):
         prepared = []
         for attention, ada in zip(self.injector, self.injector_adain_layers, strict=True):
             attention = cast("Attention", attention)
-            local = tokens.local.flatten(0, 1).to(attention.k.weight.dtype)
+            local = tokens.local.flatten(0, 1).to(attention.norm_k.weight.dtype)
             shift, scale = ada(tokens.glob)
             prepared.append(AudioInjection(attention.key_value(local), shift, scale))
         return tuple(prepared)
 
     def forward(self, index: int, x: Tensor, audio: AudioInjection) -> Tensor:
         """Add injector `index`'s residual to picture tokens x [B, F n, D]."""
-        batch, frames = audio.shift.shape[:2]
-        normed = torch.unflatten(functional.layer_norm(x.float(), (x.shape[-1],), eps=self.EPS), 1, (frames, -1))
-        adapted = torch.addcmul(audio.shift, normed, audio.scale).to(x.dtype).flatten(0, 1)  # [B F, n, D]
-        residual = cast("Attention", self.injector[index]).cross(adapted, audio.context)
-        return x + torch.unflatten(residual, 0, (batch, frames)).flatten(1, 2)
+        return cast("Tensor", self.injector[index](x, audio))
 
 
 def _linear_f32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

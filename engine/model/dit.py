@@ -8,12 +8,14 @@ queries, keys and values leave a block. What does not change from step to step i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple, cast
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from engine.fp8 import taken
 from engine.model.attention import Attention, KeyValue
 from engine.model.audio_encoder import AudioInjection, AudioInjector, AudioTokens, CausalAudioEncoder
 from engine.model.config import PATCH, DiTConfig
@@ -21,8 +23,10 @@ from engine.model.framepack import FramePacker, Patches
 
 EMBEDDING_STD: Final = 0.02
 
-SelfAttention = Callable[[int, Tensor, Tensor, Tensor], Tensor]
-"""(layer, q, k, v) -> attended; all [B, S, NH, HD], q and k normalised and not yet roped."""
+LayerAttention = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(q, k, v) -> attended; all [B, S, NH, HD], q and k normalised and not yet roped."""
+SelfAttention = Callable[[int, Tensor, Tensor, Tensor], Tensor] | Sequence[LayerAttention]
+"""One function that is told the layer, or a function for each layer: a number would be compiled into its block."""
 
 
 class Modulation(NamedTuple):
@@ -58,9 +62,8 @@ def gated(x: Tensor, update: Tensor, gate: Tensor) -> Tensor:
 class Block(nn.Module):
     """One transformer block. The residual stream is float32 inside, and x's dtype between blocks."""
 
-    def __init__(self, config: DiTConfig, index: int) -> None:
+    def __init__(self, config: DiTConfig) -> None:
         super().__init__()
-        self.index = index
         self.eps = config.eps
         self.modulation = nn.Parameter(torch.randn(1, 6, config.dim) / config.dim**0.5)
         self.self_attn = Attention(config.dim, config.num_heads, config.eps)
@@ -75,13 +78,13 @@ class Block(nn.Module):
         rows = (e0 + self.modulation.float()).unsqueeze(3).unbind(2)  # six of [B, F, 1, D]
         return Modulation(rows[0], rows[1] + 1, rows[2], rows[3], rows[4] + 1, rows[5])
 
-    def forward(self, x: Tensor, modulation: Modulation, self_attention: SelfAttention, text: KeyValue) -> Tensor:
+    def forward(self, x: Tensor, modulation: Modulation, attention: LayerAttention, text: KeyValue) -> Tensor:
         """x [B, S, D] -> [B, S, D]; `text` are this block's cross-attention keys and values."""
         dtype = x.dtype
         # 1. self-attention, through the seam
-        y = modulated(x, modulation.shift, modulation.scale, self.eps).to(dtype)
+        y = taken(self.self_attn.q, modulated(x, modulation.shift, modulation.scale, self.eps).to(dtype))
         key, value = self.self_attn.key_value(y)
-        attended = self_attention(self.index, self.self_attn.query(y), key, value)
+        attended = attention(self.self_attn.query(y), key, value)
         x = gated(x, self.self_attn.output(attended), modulation.gate)
         # 2. text
         x = x + self.cross_attn.cross(self.norm3(x.to(dtype)), text)
@@ -124,7 +127,7 @@ class DiT(nn.Module):
         )
         self.time_embedding = nn.Sequential(nn.Linear(config.freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
-        self.blocks = nn.ModuleList(Block(config, index) for index in range(config.num_layers))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.head = Head(config)
         self.casual_audio_encoder = CausalAudioEncoder(config)
         self.audio_injector = AudioInjector(config)
@@ -209,7 +212,7 @@ class DiT(nn.Module):
     ) -> None:
         """Run the condition tokens [B, S, D] through all blocks: no audio, no head; the seam keeps what it wants."""
         for index in range(self.config.num_layers):
-            tokens = self._block(index)(tokens, time.blocks[index], self_attention, text_kv[index])
+            tokens = self._block(index)(tokens, time.blocks[index], _at(self_attention, index), text_kv[index])
 
     def forward(
         self,
@@ -223,7 +226,7 @@ class DiT(nn.Module):
         """Velocity [B, out_dim, F, h, w] in float32 of latents x [B, in_dim, F, h, w]."""
         tokens = self.noisy_tokens(x, pose)
         for index in range(self.config.num_layers):
-            tokens = self._block(index)(tokens, time.blocks[index], self_attention, text_kv[index])
+            tokens = self._block(index)(tokens, time.blocks[index], _at(self_attention, index), text_kv[index])
             injector = self._injector_of.get(index)
             if injector is not None:
                 tokens = self.audio_injector(injector, tokens, audio[injector])
@@ -237,6 +240,10 @@ class DiT(nn.Module):
 
     def _block(self, index: int) -> Block:
         return cast("Block", self.blocks[index])
+
+
+def _at(self_attention: SelfAttention, layer: int) -> LayerAttention:
+    return partial(self_attention, layer) if callable(self_attention) else self_attention[layer]
 
 
 def _linear_f32(layer: nn.Module, x: Tensor) -> Tensor:

@@ -43,9 +43,22 @@ def rope_table(positions: Tensor, head_dim: int, *, rounded: bool = False) -> Te
 
 def apply_rope(x: Tensor, table: Tensor) -> Tensor:
     """Turn x [..., S, NH, HD] by table [S, HD/2, 2] or [..., S, HD/2, 2], in float32; x's dtype out."""
+    if torch.compiler.is_compiling():  # complex numbers are not fused with what stands around them
+        return _turn(x, table)
     pairs = torch.view_as_complex(torch.unflatten(x.to(torch.float32), -1, (-1, 2)))
     turned = pairs * torch.view_as_complex(table).unsqueeze(-2)
     return torch.view_as_real(turned).flatten(-2).to(x.dtype)
+
+
+def turn_into(out: Tensor, x: Tensor, table: Tensor) -> None:
+    """Write `apply_rope(x, table)` over `out`."""
+    out.copy_(apply_rope(x, table))
+
+
+def _turn(x: Tensor, table: Tensor) -> Tensor:
+    even, odd = torch.unflatten(x.to(torch.float32), -1, (-1, 2)).unbind(-1)
+    cos, sin = table.unsqueeze(-3).unbind(-1)
+    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2).to(x.dtype)
 
 
 def noisy_positions(first_frame: int, rows: int, columns: int, frames: int = 3, device: Device = None) -> Tensor:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.model.vae_parts import (
@@ -160,12 +159,23 @@ class Decoder(nn.Module):
         self.middle = _middle(widths[0])
         self.upsamples = nn.ModuleList(stages)
         self.head = _head(widths[-1], 3 * config.patch_size**2)
+        self._wide = max(index for index, stage in enumerate(stages) if isinstance(stage, Up))
         number_slots(self)
 
-    def forward(self, x: Tensor, state: VaeState | None) -> Tensor:
-        """`[B, F, h, w, z]` -> `[B, T, H', W', 3 p p]`."""
+    def forward(self, x: Tensor, state: VaeState | None, wide_frames: int | None = None) -> Tensor:
+        """`[B, F, h, w, z]` -> `[B, T, H', W', 3 p p]`.
+
+        From the last doubling on, `wide_frames` frames go at once (None: all): a third of the memory, the same frames.
+        """
         x = self.conv1(x, state)
-        for stage in (*self.middle, *self.upsamples):
+        for stage in (*self.middle, *self.upsamples[: self._wide]):
+            x = stage(x, state)
+        if wide_frames is None or state is None or not state.started:
+            return self._full_size(x, state)
+        return torch.cat([self._full_size(part, state) for part in x.split(wide_frames, dim=1)], dim=1)
+
+    def _full_size(self, x: Tensor, state: VaeState | None) -> Tensor:
+        for stage in self.upsamples[self._wide :]:
             x = stage(x, state)
         return _finish(self.head, x, state)
 
@@ -179,7 +189,7 @@ def _head(width: int, width_out: int) -> nn.ModuleDict:
 
 
 def _finish(head: nn.ModuleDict, x: Tensor, state: VaeState | None) -> Tensor:
-    y: Tensor = head["2"](F.silu(head["0"](x)), state)
+    y: Tensor = head["2"](x, state, head["0"].gamma)
     if state is not None:
         state.started = True
     return y
@@ -238,23 +248,25 @@ class WanVae(nn.Module):
             means = torch.cat([self.moments(chunk, state)[:, : self.config.z_dim] for chunk in chunks], dim=2)
         return (means - _channels(self.mean, means)) / _channels(self.std, means)
 
-    def decode(self, z: Tensor, state: VaeState | None = None) -> tuple[Tensor, VaeState]:
+    def decode(
+        self, z: Tensor, state: VaeState | None = None, wide_frames: int | None = None
+    ) -> tuple[Tensor, VaeState]:
         """Normalised latents `[B, z, F, h, w]` -> the next frames `[B, 3, T, H, W]`, not clamped, and the state after.
 
         Without a state the latents begin a video: T = 1 + 4 (F - 1); with one they go on: T = 4 F. The state given is
-        updated in place.
+        updated in place. `wide_frames` bounds memory, as in `Decoder.forward`.
         """
         state = VaeState() if state is None else state
-        return self._decode(z, state), state
+        return self._decode(z, state, wide_frames), state
 
     def decode_whole(self, z: Tensor) -> Tensor:
         """As `decode` from the start, keeping nothing for a continuation: what training wants."""
         return self._decode(z, None)
 
-    def _decode(self, z: Tensor, state: VaeState | None) -> Tensor:
+    def _decode(self, z: Tensor, state: VaeState | None, wide_frames: int | None = None) -> Tensor:
         raw = (z * _channels(self.std, z) + _channels(self.mean, z)).to(self.conv2.weight.dtype)
         x = self.conv2(raw.permute(0, 2, 3, 4, 1).contiguous())
-        return _unfold(self.decoder(x, state), self.config.patch_size).permute(0, 4, 1, 2, 3)
+        return _unfold(self.decoder(x, state, wide_frames), self.config.patch_size).permute(0, 4, 1, 2, 3)
 
 
 def _channels(values: Tensor, like: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ as one 2-D convolution over time-stacked channels is 2 to 10 times faster than `
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -18,28 +19,60 @@ from torch import Tensor, nn
 _NORM_EPS = 1e-12
 
 
+def normed(x: Tensor, gamma: Tensor) -> Tensor:
+    """`[..., C]` divided by its root mean square over channels, times a gain; the division in float32."""
+    scale = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + _NORM_EPS)
+    return x * scale.to(x.dtype) * gamma.flatten().to(x.dtype)
+
+
+def activated(x: Tensor, gamma: Tensor) -> Tensor:
+    """`normed`, then SiLU."""
+    return F.silu(normed(x, gamma))
+
+
+def activated_after(past: Tensor, x: Tensor, gamma: Tensor) -> Tensor:
+    """Past frames `[B, n, H, W, C]`, activated already, and the activated frames `[B, T, H, W, C]` behind them."""
+    return torch.cat([past, activated(x, gamma)], dim=1)
+
+
 @dataclass
 class VaeState:
     """What a stream remembers between two calls. Mutable: `decode` updates it in place and returns the same object.
 
-    `past` maps the number of a causal module to the last input frames it needs, `[B, n, H, W, C]` (SPEC section 7);
-    `started` is False until the very first frame, which is not doubled in time, has passed.
+    `past` maps the number of a causal module to the last input frames it needs, `[B, n, H, W, C]` (SPEC section 7), in
+    storage that stays; `started` is False until the very first frame, which is not doubled in time, has passed.
     """
 
     past: dict[int, Tensor] = field(default_factory=dict)
     started: bool = False
+    join: Callable[[Tensor, Tensor, Tensor], Tensor] = activated_after
+    """How activated frames are put behind the past; a compiled form of it takes one pass over memory."""
+
+    def remember(self, slot: int, frames: Tensor) -> None:
+        """Keep a copy of the frames `[B, n, H, W, C]`; a view would keep the whole chunk alive."""
+        if slot in self.past:
+            self.past[slot].copy_(frames)
+        else:
+            self.past[slot] = frames.clone()
 
     def nbytes(self) -> int:
         """Bytes held by the remembered frames."""
         return sum(tensor.nbytes for tensor in self.past.values())
 
 
-def join_past(x: Tensor, frames: int, slot: int, state: VaeState | None) -> Tensor:
-    """`frames` past frames (zeros where there are none) in front of `x`; a state remembers the last ones."""
+def join_past(x: Tensor, frames: int, slot: int, state: VaeState | None, gamma: Tensor | None = None) -> Tensor:
+    """`frames` past frames (zeros where there are none) in front of `x`; a state remembers the last ones.
+
+    With a `gamma`, x is activated first, and so is what is remembered.
+    """
     past = None if state is None else state.past.get(slot)
-    joined = F.pad(x, (0, 0, 0, 0, 0, 0, frames, 0)) if past is None else torch.cat([past, x], dim=1)
+    if past is None or gamma is None or state is None:
+        x = x if gamma is None else activated(x, gamma)
+        joined = F.pad(x, (0, 0, 0, 0, 0, 0, frames, 0)) if past is None else torch.cat([past, x], dim=1)
+    else:
+        joined = state.join(past, x, gamma)
     if state is not None:
-        state.past[slot] = joined[:, -frames:].clone()  # a view would keep the whole chunk alive
+        state.remember(slot, joined[:, -frames:])
     return joined
 
 
@@ -75,9 +108,9 @@ class CausalConv3d(Causal):
         self.bias = nn.Parameter(torch.empty(width_out))
         self._relaid: tuple[Tensor, int, Tensor] | None = None
 
-    def forward(self, x: Tensor, state: VaeState | None) -> Tensor:
-        """`[B, T, H, W, C]` -> `[B, T, H, W, C']`."""
-        joined = join_past(x, 2, self.slot, state)
+    def forward(self, x: Tensor, state: VaeState | None, gamma: Tensor | None = None) -> Tensor:
+        """`[B, T, H, W, C]` -> `[B, T, H, W, C']`; with a `gamma`, of the activated frames."""
+        joined = join_past(x, 2, self.slot, state, gamma)
         if x.device.type == "cpu":
             return conv2d_frames(stack_taps(joined, 3), self._weight_2d(), self.bias, padding=1)
         y = F.conv3d(joined.permute(0, 4, 1, 2, 3), self.weight, self.bias, padding=(0, 1, 1))
@@ -139,7 +172,7 @@ class Conv2d(nn.Module):
 
 
 class ChannelNorm(nn.Module):
-    """Divide by the root mean square over channels, times a learned gain; computed in float32."""
+    """A learned gain and what it is for."""
 
     def __init__(self, width: int, dims: int = 3) -> None:
         super().__init__()
@@ -147,8 +180,7 @@ class ChannelNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[..., C]` -> `[..., C]`."""
-        scale = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + _NORM_EPS)
-        return x * scale.to(x.dtype) * self.gamma.flatten().to(x.dtype)
+        return normed(x, self.gamma)
 
 
 class ResidualBlock(nn.Module):
@@ -168,8 +200,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, state: VaeState | None) -> Tensor:
         """`[B, T, H, W, C]` -> `[B, T, H, W, C']`."""
-        y = self.residual["2"](F.silu(self.residual["0"](x)), state)
-        y = self.residual["6"](F.silu(self.residual["3"](y)), state)
+        y = self.residual["2"](x, state, self.residual["0"].gamma)
+        y = self.residual["6"](y, state, self.residual["3"].gamma)
         return torch.add(y, self.shortcut(x))
 
 
@@ -208,7 +240,7 @@ class Down(Causal):
         else:
             joined, parts = torch.cat([state.past[self.slot], y], dim=1), []
         if state is not None:
-            state.past[self.slot] = y[:, -1:].clone()
+            state.remember(self.slot, y[:, -1:])
         if joined.shape[1] > 1:
             parts.append(self.time_conv(joined, stride=2))
         return torch.cat(parts, dim=1)
@@ -267,3 +299,11 @@ def _repeat_frames(conv: TimeConv) -> None:
     width = conv.weight.shape[1]
     nn.init.zeros_(conv.weight)
     conv.weight[:, :, 2, 0, 0] = torch.eye(width).repeat(conv.weight.shape[0] // width, 1)
+
+
+def lay_out_for_card(module: nn.Module) -> None:
+    """Put every convolution's weight channels last, as the activations are: else each call would turn it around."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in module.parameters():
+        if parameter.dim() in formats:
+            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.dim()])

@@ -11,7 +11,8 @@ import torch
 from safetensors import safe_open
 
 from engine.checkpoint_layout import find_layout
-from engine.generate import FrameBlock, Inputs, Scene, generate, generate_video, set_scene, to_pixels, upstream_blocks
+from engine.decoding import to_pixels
+from engine.generate import FrameBlock, Inputs, Scene, generate, generate_as_upstream, set_scene, upstream_blocks
 from engine.load import Models, load_models
 
 torch.set_num_threads(1)
@@ -51,7 +52,7 @@ def test_upstreams_run_is_reproduced_from_files_to_frames(models: Models) -> Non
     assert upstream_blocks(models, SPEECH, num_clip=2) == 8
     inputs = replace(INPUTS, blocks=8, parity=True)
     scene = set_scene(models, inputs)
-    blocks = list(generate_video(models, scene, steps=4, seed=420))
+    blocks = list(generate_as_upstream(models, scene, steps=4, seed=420))
     assert [block.shape[2] for block in blocks] == [9, *[12] * 7]
     frames = torch.cat(blocks, dim=2)[0]
     assert frames.shape[1] == inputs.frames == 93
@@ -81,20 +82,20 @@ def test_the_video_goes_on_from_the_still_without_decoding_anything_twice(
     caught: list[torch.Tensor] = []
     decode = models.vae.decode
 
-    def watch(latents: torch.Tensor, state: object) -> object:
-        caught.append(latents)
-        return decode(latents, state)
+    def watch(latents: torch.Tensor, *state: object) -> object:
+        caught.append(latents.clone())
+        return decode(latents, *state)
 
     models.vae.decode = watch  # type: ignore[method-assign, assignment]
     try:
         list(generate(models, scene, seed=3))
     finally:
         models.vae.decode = decode  # type: ignore[method-assign]
-    assert [latents.shape[2] for latents in caught] == [7, 3, 3, 3]
+    assert [latents.shape[2] for latents in caught] == [1, 3, 3, 3, 3, 3]
     with torch.no_grad():
         whole = models.vae.decode_whole(torch.cat(caught, dim=2))[:, :, 25:]
     found = np.concatenate([block.frames for block in video]).astype(int)
-    assert np.abs(found - to_pixels(whole.clamp(-1, 1)).astype(int)).max() <= 1
+    assert np.abs(found - to_pixels(whole.clamp(-1, 1)).numpy().astype(int)).max() <= 1
 
 
 def test_same_seed_same_frames_other_seed_other_frames(models: Models, scene: Scene, video: list[FrameBlock]) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from engine import load
 from engine.checkpoint_layout import find_layout
+from engine.execution import Execution
 from engine.load import Models, load_models
 from engine.weights import Weights, fill
 from lora_repository.finding import Finding, Problem
@@ -129,7 +130,7 @@ def test_weights_do_not_hang_on_the_file(tmp_path: Path) -> None:
 
 def test_parts_are_loaded_when_asked_for_and_text_can_go() -> None:
     told: list[tuple[str, float]] = []
-    models = Models(find_layout(CHECKPOINT), CPU, torch.float32, lambda part, share: told.append((part, share)))
+    models = Models(find_layout(CHECKPOINT), Execution(), lambda part, share: told.append((part, share)))
     assert told == []
     first = models.text.encode("a man")
     assert {part for part, _ in told} == {"text"}
@@ -177,7 +178,7 @@ def test_parts_of_different_models_are_told_apart(tmp_path: Path, key: str, valu
     folder = copy_checkpoint(tmp_path / "ckpt")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {key: value}))
-    models = Models(find_layout(folder), CPU, torch.float32)
+    models = Models(find_layout(folder), Execution())
     with pytest.raises(Problem) as caught:
         _ = {T5: lambda: models.text, VAE: lambda: models.vae, "model": lambda: models.audio}[file]()
     assert caught.value.finding.code == "RUN017"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from engine.randomness import FARTHEST, NEAREST, CounterDraws, UpstreamDraws
-from engine.sampler import euler, sigmas, timesteps
+from engine.sampler import euler, schedule, sigmas, timesteps
 
 SHAPE = (4, 3, 8, 16)
 # Recorded from diffusers' FlowMatchEulerDiscreteScheduler(shift=3), float32.
@@ -27,7 +27,7 @@ PINNED_NOISE = [-1.6705022, -1.7858779, 1.4508778, -0.3630823, 0.2619184]
 
 @pytest.mark.parametrize("steps", RECORDED)
 def test_time_steps_are_upstreams_to_the_bit(steps: int) -> None:
-    assert timesteps(steps).tolist() == RECORDED[steps]
+    assert timesteps(sigmas(steps)).tolist() == RECORDED[steps]
 
 
 def test_noise_levels_are_upstreams_to_the_bit() -> None:
@@ -38,7 +38,7 @@ def test_steps_along_a_straight_path_end_at_the_picture() -> None:
     noise, picture = torch.randn(2, *SHAPE)
     x = noise
     for step in range(4):
-        x = euler(x, noise - picture, 4, step)
+        x = euler(x, noise - picture, sigmas(4), step)
     torch.testing.assert_close(x, picture, atol=1e-5, rtol=1e-5)
 
 
