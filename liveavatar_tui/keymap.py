@@ -239,10 +239,44 @@ DIALOG: Final = (
     Key("dialog.yes", "enter", "screen.confirm", N_("Confirm"), N_("Do it")),
     Key("dialog.no", "escape", "screen.back", N_("Back"), N_("Change nothing")),
 )
+FIELDS: Final = (
+    Key("fields.flip", "space,enter", "flip", N_("Toggle"), N_("Tick or untick"), False),
+    Key("fields.choices", "enter,space", "show_overlay", N_("Choices"), N_("Show what can be chosen"), False),
+)
+HERE: Final = N_("This screen")
+PACKAGE: Final = __name__.partition(".")[0]
+TEXT_FIELDS: Final = (
+    # Textual's own words for what keys do in a text field, marked for the catalogue.
+    N_("Move cursor left"),
+    N_("Move cursor left and select"),
+    N_("Move cursor left a word"),
+    N_("Move cursor left a word and select"),
+    N_("Move cursor right or accept the completion suggestion"),
+    N_("Move cursor right and select"),
+    N_("Move cursor right a word"),
+    N_("Move cursor right a word and select"),
+    N_("Delete character left"),
+    N_("Select all"),
+    N_("Go to start"),
+    N_("Go to end"),
+    N_("Select line start"),
+    N_("Select line end"),
+    N_("Delete character right"),
+    N_("Submit"),
+    N_("Delete left to start of word"),
+    N_("Delete all to the left"),
+    N_("Delete right to start of word"),
+    N_("Delete all to the right"),
+    N_("Cut selected text"),
+    N_("Copy selected text"),
+    N_("Paste text from the clipboard"),
+)
 SECTIONS: Final = (
     (N_("Everywhere"), APP),
     (N_("Home"), HOME),
     (N_("Lists"), LISTS),
+    (N_("Lists"), ROWS),
+    (N_("Fields"), FIELDS),
     (N_("Versions"), REPOSITORY),
     (N_("One version"), VERSION),
     (N_("Comparison"), COMPARE),

@@ -6,7 +6,7 @@ A use-case between `Deployment` and the screens. Knows no widget; every method m
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from liveavatar_tui.switch_plan import SwitchPlan
     from lora_repository.history import Generation
     from lora_repository.trash import Trashed
+
+
+_FIRST: Final = 150  # more than any terminal has rows
 
 
 class VersionDesk:
@@ -44,6 +47,10 @@ class VersionDesk:
             listing = self.catalogue.read()
             return msgspec.structs.replace(listing, findings=(error.finding, *listing.findings))
         return self.catalogue.read()
+
+    def glance(self) -> Listing:
+        """The highest versions alone where there are many, with the settings as they are: what is shown first."""
+        return self.catalogue.glance(_FIRST)
 
     def refresh(self) -> None:
         """Read the settings again; raises Problem CFG0xx, and those read before stay in force."""

@@ -25,14 +25,14 @@ from liveavatar_tui import keymap
 from liveavatar_tui.jobs.ending import explain
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.watching import Watcher
-from liveavatar_tui.log_index import LogIndex
+from liveavatar_tui.logs.feed import LogFeed
 from liveavatar_tui.messages import RepeatJob
 from liveavatar_tui.screens import job_text
 from liveavatar_tui.screens.base import Place
 from liveavatar_tui.settings import Settings
 from liveavatar_tui.terminal.capabilities import PictureMode, picture_mode
 from liveavatar_tui.widgets.bars import KeyBar, TitleBar
-from liveavatar_tui.widgets.log_view import LogView
+from liveavatar_tui.widgets.log_panel import LogPanel
 from liveavatar_tui.widgets.meter import Meter, Stepper
 from liveavatar_tui.widgets.paragraphs import Paragraphs
 from liveavatar_tui.widgets.preview import FramePreview
@@ -63,7 +63,7 @@ class JobChanged(Message):
 
 
 class LogGrew(Message):
-    """The log's index moved."""
+    """The log moved."""
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, LogGrew)
@@ -92,7 +92,7 @@ class JobScreen(Place[None]):
         self._folder = JobFolder(folder)
         self._grace_s = settings.jobs.grace_s
         self._host = host
-        self._index = LogIndex(self._folder.log)
+        self._feed = LogFeed(self._folder.log)
         self._job: Job | None = None
 
     def compose(self) -> ComposeResult:
@@ -104,9 +104,7 @@ class JobScreen(Place[None]):
         with VerticalScroll(id="ending", classes="panel", can_focus=False):
             yield Paragraphs(id="ending-text")
         with Horizontal(id="live"):
-            log = LogView(self._index, id="log")
-            log.add_class("panel")
-            yield log
+            yield LogPanel(self._feed, id="log-panel")
             preview = FramePreview(id="preview")
             preview.add_class("panel")
             yield preview
@@ -116,7 +114,7 @@ class JobScreen(Place[None]):
         self._watch()
 
     def on_unmount(self) -> None:
-        self._index.close()
+        self._feed.close()
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch", description="follow the job")
     def _watch(self) -> None:
@@ -133,7 +131,7 @@ class JobScreen(Place[None]):
                 if told is None or _differs(told, job):
                     told = job
                     self.post_message(JobChanged(job, explain(job), last))
-            if self._index.poll():
+            if self._feed.poll():
                 self.post_message(LogGrew())
             picture = frames.newest(preview.box)
             if picture is not None:
@@ -160,7 +158,7 @@ class JobScreen(Place[None]):
 
     @on(LogGrew)
     def _show_log(self) -> None:
-        self.query_one(LogView).catch_up()
+        self.query_one(LogPanel).catch_up()
 
     @on(FrameReady)
     async def _show_frame(self, message: FrameReady) -> None:
@@ -175,7 +173,7 @@ class JobScreen(Place[None]):
 
     def action_follow(self) -> None:
         """To the end of the log."""
-        self.query_one(LogView).action_follow()
+        self.query_one(LogPanel).view.action_follow()
 
     def action_output(self) -> None:
         """Copy the video's path to the clipboard of the terminal (OSC 52), and say it."""

@@ -5,6 +5,7 @@ Reading, proving and arranging happen in worker threads; the screen holds what t
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from concurrent.futures import Future
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 _FRAMES: Final = 4  # borders and padding of the list, as in the style sheet
 _DETAILS: Final = 46  # the panel of details where it stands beside the list
 _FIRST_WITHIN_S: Final = 0.03
+_BREATH: Final = 16
+_BREATH_S: Final = 0.0005
 _TELL_S: Final = 0.2  # proofs of thousands of versions come in so often
 _DETAILS_AFTER_S: Final = 0.05  # a held cursor key passes rows by without proving each
 
@@ -89,7 +92,7 @@ class RepositoryScreen(Deeds):
         self._table.assumed_width = self.app.size.width - _FRAMES - (_DETAILS if wide else 0)
         self._show_details()
         first: Future[Listing] = Future()
-        threading.Thread(target=lambda: first.set_result(self.desk.read()), daemon=True).start()
+        threading.Thread(target=lambda: first.set_result(self.desk.glance()), daemon=True).start()
         with suppress(TimeoutError):
             self._show_listing(Listed(first.result(_FIRST_WITHIN_S)))
         # What proves and what watches is imported by their threads, which would take turns with the first paint.
@@ -125,20 +128,26 @@ class RepositoryScreen(Deeds):
     @work(thread=True, exclusive=True, exit_on_error=False, group="read", description="read the repository")
     def _read(self, first: Future[Listing] | None = None) -> None:
         worker = get_current_worker()
-        listing = self.desk.read() if first is None else first.result()
+        if first is not None and not self._rows:
+            self.post_message(Listed(first.result()))
+        listing = self.desk.read()
         if listing != self._listing:
             self.post_message(Listed(listing))
         proofs: dict[str, ShallowProof] = {}
         told = time.monotonic()
-        for row in listing.rows:
+        for at, row in enumerate(listing.rows):
             if worker.is_cancelled:
                 return
+            if at % _BREATH == 0:
+                time.sleep(_BREATH_S)  # the screen's turn: without it a key waits for the interpreter's lock
             proofs[row.name] = self.desk.catalogue.shallow(row)
             if time.monotonic() - told > _TELL_S:
                 self.post_message(Proved(proofs))
                 proofs, told = {}, time.monotonic()
         self.post_message(Proved(proofs))
         self.desk.catalogue.keep_proofs()
+        # What is known of thousands of versions stays: a collection that walks through it would hold a key up 70 ms.
+        gc.freeze()
 
     @on(FolderChanged)
     def look_again(self) -> None:
@@ -279,9 +288,6 @@ class RepositoryScreen(Deeds):
             if known is None and self._details is not None:
                 return  # what is shown stays until the words of this one are there: nothing flickers
             told = version_text.details(row, known, self._checks.get(row.name))
-        title = Content(row.name if row is not None else _("Repository"))
-        if pane.border_title != title.markup:
-            pane.border_title = title
         pane.show(version_text.with_repository(told, self._listing), from_top=True)
 
     # What the keys do beyond `Deeds`.

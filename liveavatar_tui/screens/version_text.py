@@ -27,6 +27,7 @@ def details(row: VersionRow, known: Detailed | None, checked: Checked | None) ->
     findings = checked.findings if checked is not None else proof.findings if proof is not None else ()
     return spaced(
         [
+            [paragraph(Content.styled(safe_text(row.name), "bold"))],
             [_verdict(proof), *_read_whole(checked)],
             describe(findings),
             mends(known.mends if known is not None else ()),

@@ -84,12 +84,13 @@ class FramePreview(Horizontal):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.box = (0, 0)
         self._shape: tuple[int, int, PictureMode] | None = None
         self.border_title = Content(_("Frame"))
 
-    def on_resize(self) -> None:
-        self.box = (self.content_size.width, self.content_size.height)
+    @property
+    def box(self) -> tuple[int, int]:
+        """Columns and rows inside; any thread may ask."""
+        return self.content_size.width, self.content_size.height
 
     async def show(self, picture: CellPicture) -> None:
         """Draw a frame; tiles are made again only when its shape differs from the last one's."""

@@ -216,9 +216,11 @@ class RowList(ScrollView, can_focus=True):
         self.post_message(self.Moved())
 
     def _into_view(self) -> None:
+        """Half a page at a time: a scroll sends the whole list, a hundred times a row, over whatever line there is."""
         top, shown = self.scroll_offset.y, max(1, self.size.height - _HEADING)
         if not top <= self._at < top + shown and self.size.height:
-            self.scroll_to(y=self._at if self._at < top else self._at - shown + 1, animate=False, immediate=True)
+            to = self._at - shown // 2
+            self.scroll_to(y=to, animate=False, immediate=True)
 
     def _page(self) -> int:
         return max(1, self.size.height - _HEADING - 1)

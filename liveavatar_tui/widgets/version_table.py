@@ -105,7 +105,8 @@ class VersionTable(RowList):
         for name in _OPTIONAL:
             if _left(width, widths) >= wanted:
                 break
-            widths.pop(name, None)
+            if name != self._order.column:
+                widths.pop(name, None)
         widths["version"] = max(12, _left(width, widths))
         return [Column(name, self._title(name), widths[name], name in _NUMBERS) for name in names if name in widths]
 
