@@ -19,6 +19,8 @@ from lora_repository.i18n import _
 
 BASE_ALONE: Final = ""
 """The choice of no LoRA at all."""
+STACKED: Final = "\n"
+"""Between the references of a stack, base first: a line break stands in none of them."""
 _SIZE: Final = re.compile(r"\s*(\d{2,5})\s*[*xX×]\s*(\d{2,5})\s*")
 _LARGEST_SEED: Final = 2**63 - 1
 _AUTO: Final = frozenset({"", "auto"})
@@ -26,7 +28,10 @@ _AUTO: Final = frozenset({"", "auto"})
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The fields as typed. `version` is a reference (`v2.1_x`, `latest`, `production`, a path) or `BASE_ALONE`."""
+    """The fields as typed.
+
+    `version` is a reference (`v2.1_x`, `latest`, `production`, a path), several of them `STACKED`, or `BASE_ALONE`.
+    """
 
     prompt: str
     version: str
@@ -59,7 +64,7 @@ def repeat(spec: RunSpec) -> Draft:
     """The fields of an earlier run."""
     return Draft(
         prompt=spec.prompt,
-        version=spec.adapters[0] if spec.adapters else BASE_ALONE,
+        version=STACKED.join(spec.adapters) if spec.adapters else BASE_ALONE,
         image=spec.image,
         audio=spec.audio,
         size=spec.size,
@@ -102,7 +107,7 @@ def compose(draft: Draft, settings: Settings) -> RunSpec:
         offload_model=draft.offload,
         avatarise=draft.avatarise,
     )
-    loras = () if draft.version == BASE_ALONE else (draft.version,)
+    loras = () if draft.version == BASE_ALONE else draft.version.split(STACKED)
     return compose_spec(msgspec.structs.replace(settings, generate=wanted), loras)
 
 

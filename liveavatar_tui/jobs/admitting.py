@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 def obstacles(report: Report, jobs_dir: Path) -> tuple[Finding, ...]:
     """The errors that forbid the run. Too little memory does not while another job has the device: it will be free."""
     errors = tuple(finding for finding in report.findings if finding.severity is Severity.ERROR)
-    if not _taken(report, jobs_dir):
-        return errors
-    return tuple(error for error in errors if error.code != codes.NO_ROOM.code)
+    others = tuple(error for error in errors if error.code != codes.NO_ROOM.code)
+    return others if others != errors and _taken(report, jobs_dir) else errors
 
 
 def _taken(report: Report, jobs_dir: Path) -> bool:

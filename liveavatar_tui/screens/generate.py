@@ -144,6 +144,8 @@ class GenerateScreen(Place[None]):
     def _call(self, reference: str) -> str:
         if reference == drafts.BASE_ALONE:
             return _("no LoRA, {base} alone").format(base=drafts.base_name(self._settings))
+        if drafts.STACKED in reference:
+            return " + ".join(self._call(one) for one in reference.split(drafts.STACKED))
         target = self._settings.channels().get(reference)
         return f"{reference}  ({target})" if target else Path(reference).name if "/" in reference else reference
 
@@ -229,20 +231,20 @@ class GenerateScreen(Place[None]):
         self._check(draft, launch=True)
 
     def _launch_if_ready(self, message: Checked) -> None:
-        from liveavatar_tui.screens import preflight_text
+        from liveavatar_tui.jobs.admitting import obstacles
 
-        errors = preflight_text.errors(message.report)
+        errors = obstacles(message.report, self._settings.jobs_folder())
         if errors:
             self.tell(errors[0])
             return
-        self._start_job(message.draft)
+        self._start_job(message.draft, message.report)
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="launch", description="start the job")
-    def _start_job(self, draft: Draft) -> None:
-        from liveavatar_tui.jobs.starting import start
+    def _start_job(self, draft: Draft, report: Report) -> None:
+        from liveavatar_tui.jobs.admitting import admit
 
         try:
-            job = start(drafts.compose(draft, self._settings), self._settings.jobs_folder())
+            job = admit(drafts.compose(draft, self._settings), self._settings.jobs_folder(), report)
         except Problem as problem:
             self.app.call_from_thread(self.tell, problem.finding)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,9 +33,14 @@ def test_the_defaults_are_without_fault_and_round_trip(settings: Settings) -> No
     )
 
 
-def replace_label(spec, other):  # type: ignore[no-untyped-def]
-    import msgspec
+def test_a_repeated_run_keeps_its_whole_stack(settings: Settings) -> None:
+    stack = tuple(str(Path(settings.lora.repository) / name) for name in ("v1.0_product_demo", "v2.1_customer_service"))
+    spec = msgspec.structs.replace(drafts.compose(GOOD, settings), adapters=stack)
+    again = drafts.compose(drafts.repeat(spec), settings)
+    assert again.adapters == stack and again.label == "v1.0_product_demo + v2.1_customer_service"
 
+
+def replace_label(spec, other):  # type: ignore[no-untyped-def]
     return msgspec.structs.replace(spec, label=other.label)
 
 

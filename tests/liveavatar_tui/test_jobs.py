@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from standins import STANDIN, begin, exists, jobs_folder, running, until
+from standins import STANDIN, alive, begin, exists, jobs_folder, running, until
 
 from engine.identity import boot_id, own
 from engine.job_folder import JobFolder, Journal
@@ -138,7 +138,7 @@ def test_cancel_leaves_no_worker_of_the_session(jobs_dir: Path) -> None:
     workers = [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     assert workers
     assert cancel(job.folder, 10) is Outcome.ENDED
-    until(lambda: not any(exists(one) for one in workers))
+    until(lambda: not any(alive(one) for one in workers))
 
 
 def test_a_reused_process_number_is_not_the_engine(jobs_dir: Path, tmp_path: Path) -> None:

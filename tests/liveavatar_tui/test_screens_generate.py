@@ -116,7 +116,7 @@ async def test_a_version_that_would_not_load_stops_the_launch(tmp_path: Path) ->
 
 async def test_launch_starts_a_job_with_what_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = write_world(tmp_path)
-    monkeypatch.setattr(liveavatar_tui.jobs.starting.start, "__kwdefaults__", {"command": STANDIN})
+    monkeypatch.setattr(liveavatar_tui.jobs.starting.submit, "__kwdefaults__", {"command": STANDIN, "repeats": ""})
     async with form(settings) as pilot:
         field(pilot, "prompt").value = "finishes"
         field(pilot, "seed").value = "7"
@@ -133,7 +133,7 @@ async def test_launch_starts_a_job_with_what_was_typed(tmp_path: Path, monkeypat
 
 async def test_the_button_launches_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = write_world(tmp_path)
-    monkeypatch.setattr(liveavatar_tui.jobs.starting.start, "__kwdefaults__", {"command": STANDIN})
+    monkeypatch.setattr(liveavatar_tui.jobs.starting.submit, "__kwdefaults__", {"command": STANDIN, "repeats": ""})
     async with form(settings) as pilot:
         field(pilot, "prompt").value = "finishes"
         await pilot.click("#launch")
