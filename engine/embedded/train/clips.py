@@ -1,7 +1,7 @@
 """Training clips drawn on the device: a tape of speech, random avatars, random prompts, rendered in one batch.
 
-Motion is computed over whole takes, so it follows from what is heard around each frame; a clip is a cut of it. Knows no
-autoencoder and no model.
+Most clips move from rest, as a run does when it begins: all that they show follows from what they hear. The others are
+cuts of a take that goes on, as the later blocks of a run are. Knows no autoencoder and no model.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.embedded.corpus import prompts
+from engine.embedded.corpus.clips import SpeechBank
 from engine.embedded.corpus.dynamics import feeling, motion, reference_pose
 from engine.embedded.corpus.identity import Identity, generator, sample
 from engine.embedded.corpus.renderer import render
@@ -22,28 +23,28 @@ from engine.embedded.corpus.speech import Tape
 from engine.embedded.train.shapes import SIZE
 
 RENDER_CHUNK = 2304
+FROM_REST = 0.6
+"""Share of the clips that begin from rest."""
 OPEN, SURPRISE = MOTION.index("open"), MOTION.index("surprise")
 
 
-class SpeechBank:
-    """A tape on the device with the motion of a neutral face; the speech model fills `features` [F, layers, C]."""
+class Takes:
+    """A tape on the device with the motion of a neutral face in `motion` [F, 15], every take moving on from its start;
+    the speech model fills `features` [F, layers, C]."""
 
     def __init__(self, tape: Tape, device: torch.device) -> None:
         self.device = device
-        self.audio = torch.from_numpy(tape.audio).to(device)
-        self.start = torch.from_numpy(tape.start).to(device)
-        self.frames = torch.from_numpy(tape.frames).to(device)
-        self.viseme = torch.from_numpy(tape.viseme).long().to(device)
+        self.bank = SpeechBank.from_tape(tape, device)
         self.motion = _whole_takes(tape, device)
         self.features: Tensor | None = None
 
     def cut(self, count: int, frames: int, generator: torch.Generator) -> Tensor:
-        """First frames [count] of random cuts that lie inside a take; half begin where a take begins, as runs do."""
-        fits = (self.frames >= frames).nonzero()[:, 0]
+        """First frames [count] of random cuts that lie inside a take."""
+        fits = (self.bank.frames >= frames).nonzero()[:, 0]
         take = fits[torch.randint(len(fits), (count,), generator=generator, device=self.device)]
-        room = (self.frames[take] - frames).float()
+        room = (self.bank.frames[take] - frames).float()
         place = (torch.rand(count, generator=generator, device=self.device) * (room + 1)).long()
-        return self.start[take] + place
+        return self.bank.start[take] + place
 
 
 def _whole_takes(tape: Tape, device: torch.device) -> Tensor:
@@ -91,14 +92,14 @@ class ClipSource:
 
     def __init__(
         self,
-        bank: SpeechBank,
+        takes: Takes,
         seed: int,
         *,
         held_out: bool = False,
         persona: Persona | None = None,
     ) -> None:
-        self.bank, self.device, self.persona = bank, bank.device, persona
-        self.generator = generator(seed, held_out=held_out, device=bank.device)
+        self.takes, self.device, self.persona = takes, takes.device, persona
+        self.generator = generator(seed, held_out=held_out, device=takes.device)
         self.rng = random.Random(f"{seed} {held_out}")
 
     def sample(self, count: int, frames: int, share: int = 1) -> Clips:
@@ -125,18 +126,20 @@ class ClipSource:
 
     def features(self, clips: Clips) -> Tensor:
         """Speech features of the clips [B, layers, C, T]."""
-        assert self.bank.features is not None
+        assert self.takes.features is not None
         index = clips.first[:, None] + torch.arange(clips.motion.shape[1], device=self.device)
-        return self.bank.features[index].permute(0, 2, 3, 1).float()
+        return self.takes.features[index].permute(0, 2, 3, 1).float()
 
     def _direct(self, who: Identity, said: list[prompts.Prompt], frames: int) -> tuple[Identity, Tensor, Tensor]:
         """Who stands before which wall and moves how."""
-        first = self.bank.cut(len(said), frames, self.generator)
+        first = self.takes.cut(len(said), frames, self.generator)
         index = first[:, None] + torch.arange(frames, device=self.device)
-        felt = feeling(prompts.emotion_index(said, self.device))[:, None]
-        neutral = self.bank.motion[index]
-        moving = neutral + felt
-        moving[..., OPEN] = neutral[..., OPEN] + felt[..., SURPRISE] * (0.13 - 0.13 * neutral[..., OPEN])
+        _, mouth, loudness, viseme = self.takes.bank.cut(first, frames)
+        emotion = prompts.emotion_index(said, self.device)
+        rested = torch.rand(len(said), 1, 1, generator=self.generator, device=self.device) < FROM_REST
+        moving = torch.where(
+            rested, motion(mouth, loudness, viseme, emotion), _felt(self.takes.motion[index], feeling(emotion)[:, None])
+        )
         who = who.with_background(*prompts.background_index(said, self.device))
         if self.persona is not None:
             who, moving = self.persona(who, moving, self.generator)
@@ -144,7 +147,7 @@ class ClipSource:
 
     @torch.no_grad()
     def _pictures(self, who: Identity, moving: Tensor) -> Tensor:
-        parts = torch.arange(len(who), device=self.device).split(RENDER_CHUNK)
+        parts = torch.arange(len(who), device=self.device).tensor_split(-(-len(who) // RENDER_CHUNK))
         return torch.cat([render(who.select(index), moving[index], SIZE) for index in parts])
 
 
@@ -178,7 +181,7 @@ class PicturePool:
         return Pictures(video.float() / 127.5 - 1, still.float() / 127.5 - 1, *places)
 
 
-def focus_map(clips: Pictures, size: int, frames: int, face: float = 2.0, mouth: float = 5.0) -> Tensor:
+def focus_map(clips: Pictures, size: int, frames: int, face: float = 1.5, mouth: float = 5.0) -> Tensor:
     """Weights [B, frames, 1, size, size] around 1: more in the face, most at the mouth. Frames before the clip's own
     (a still put in front) look where the still's mouth is."""
     lead = frames - clips.mouth.shape[1]
@@ -189,7 +192,14 @@ def focus_map(clips: Pictures, size: int, frames: int, face: float = 2.0, mouth:
     reach = clips.reach[:, None, None, None]
     near = torch.exp(-((dx / (0.38 * reach)) ** 2) - (dy / (0.30 * reach)) ** 2)
     head = torch.exp(-((dx / (0.95 * reach)) ** 2) - ((dy + 0.45 * reach) / (1.0 * reach)) ** 2)
-    return (1 + face * head + mouth * near)[:, :, None] / 1.8
+    return (1 + face * head + mouth * near)[:, :, None] / 1.6
+
+
+def _felt(neutral: Tensor, felt: Tensor) -> Tensor:
+    """The motion of a feeling [B, 1, 15] laid over a neutral one [B, T, 15], as `dynamics.motion` does."""
+    moving = neutral + felt
+    moving[..., OPEN] = neutral[..., OPEN] + felt[..., SURPRISE] * (0.13 - 0.13 * neutral[..., OPEN])
+    return moving
 
 
 def _mouth_place(who: Identity, moving: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""The last stage: the decoder learns to draw from what the denoiser makes, not only from what the encoder makes.
+"""The decoder alone, on a latent space that stays as it is: as true as the code allows, then as sharp as asked.
 
-The denoiser's latents are a little off, and always in the same way; the decoder can know that way and stay sharp. The
-encoder, and with it the latent space, stays as it is. Knows no speech.
+The encoder is settled long before the decoder is, and the denoiser needs nothing but the encoder: so the two train side
+by side, each on a card of its own. The codes carry noise, so the decoder forgives the denoiser's small errors. Knows no
+speech and no denoiser.
 """
 
 from __future__ import annotations
@@ -9,67 +10,63 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.embedded.train.clips import Clips, focus_map
-from engine.embedded.train.denoiser import conditions, draw_placement, walk
-from engine.embedded.train.latents import LatentBatch, LatentPool
-from engine.embedded.train.losses import edge_energy_loss, gradient_loss, pixel_loss, psnr
+from engine.embedded.train.footage import Footage, FootagePool
+from engine.embedded.train.losses import Whetstone, edge_energy, edge_energy_loss, gradient_loss, pixel_loss, psnr
 from engine.embedded.train.schedule import Clock, MovingAverage, share_gradients
-from engine.embedded.train.shapes import SIZE
-from engine.model.dit import DiT
-from engine.model.t5 import UmT5Encoder
 from engine.model.vae import WanVae
 
-STEPS = 4
-LEAD = 4
-"""Still latents in front of a clip, so that it is decoded as a continuation, as in a run."""
+CODE_NOISE = 0.08
+"""Deviation of the noise on normalised latents."""
+RENEW = 80
+"""Steps between two lots of fresh strips."""
+SHARP_FROM = 0.3
+"""Share of the time after which edges are asked for."""
+SHARPNESS = 0.77
+"""Laplacian energy to reach, of the truth's."""
 
 
-@torch.no_grad()
-def generate(dit: DiT, encoder: UmT5Encoder, batch: LatentBatch, draw: torch.Generator) -> Tensor:
-    """Latents of whole clips as a run makes them."""
-    with torch.autocast(batch.latents.device.type, torch.bfloat16, cache_enabled=False):
-        given = conditions(dit, encoder, batch, draw_placement(dit, batch, draw))
-        noise = torch.randn(batch.latents.shape, generator=draw, device=batch.latents.device)
-        return walk(dit, given, noise, STEPS).float()
+def decoded(vae: WanVae, latents: Tensor) -> Tensor:
+    """Frames of latents with noise on them."""
+    return vae.decode_whole(latents + CODE_NOISE * torch.randn_like(latents))
 
 
-def decoded(vae: WanVae, motion: Tensor, latents: Tensor) -> Tensor:
-    """Frames [B, 3, 4 F, H, W] of latents that follow a still."""
-    frames = vae.decode_whole(torch.cat((motion[:, :, :LEAD], latents), 2))
-    return frames[:, :, -4 * latents.shape[2] :]
-
-
-def train(
-    vae: WanVae, dit: DiT, encoder: UmT5Encoder, pool: LatentPool, seconds: float, size: int, sharpness: float = 0.5
-) -> WanVae:
-    """Train the decoder for `seconds` on three generated clips to one encoded."""
-    device = pool.device
+def train(vae: WanVae, pool: FootagePool, seconds: float, size: int, peak: float) -> WanVae:
+    """Train the decoder for `seconds` with batches of `size` windows; returns the averaged weights."""
+    device = pool.source.device
     parameters = [*vae.decoder.parameters(), *vae.conv2.parameters()]
     for parameter in parameters:
         parameter.requires_grad_(True)
-    optimiser = torch.optim.AdamW(parameters, 5e-4, betas=(0.9, 0.98), weight_decay=1e-4)
-    clock, average = Clock("decoder", seconds, 5e-4, flat=0.4), MovingAverage(vae, horizon=200)
-    draw = torch.Generator(device).manual_seed(23)
-    for _ in clock.ticks(optimiser):
-        clips, batch = pool.make_with_video(size)
-        made = generate(dit, encoder, batch, draw)
-        made[: size // 4] = batch.latents[: size // 4]
-        loss, decibels = _loss(vae, batch.motion, made, clips, sharpness)
+    optimiser = torch.optim.AdamW(parameters, peak, betas=(0.9, 0.98), weight_decay=1e-4, fused=device.type == "cuda")
+    clock, average = Clock("decoder", seconds, peak, flat=0.4), MovingAverage(vae)
+    whetstone = Whetstone(SHARPNESS, device)
+    draw = torch.compile(decoded, dynamic=False) if device.type == "cuda" else decoded
+    for fraction in clock.ticks(optimiser):
+        if clock.steps % RENEW == 0:
+            pool.add()
+        footage = pool.sample(size)
+        with torch.autocast(device.type, torch.bfloat16):
+            output = draw(vae, footage.latents).float()
+        loss, energy, decibels = judged(output, footage, whetstone, fraction > SHARP_FROM)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         share_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         average.update()
-        clock.log(every=50, loss=loss.detach(), psnr=decibels)
+        clock.log(loss=loss.detach(), psnr=decibels, energy=energy, weight=whetstone.weight)
     average.copy_to_source()
     return vae.eval().requires_grad_(False)
 
 
-def _loss(vae: WanVae, motion: Tensor, latents: Tensor, clips: Clips, sharpness: float) -> tuple[Tensor, Tensor]:
-    with torch.autocast(latents.device.type, torch.bfloat16):
-        output = decoded(vae, motion, latents).float()
-    made, true = (x.transpose(1, 2).flatten(0, 1) for x in (output, clips.video))
-    weight = focus_map(clips, SIZE, clips.motion.shape[1]).flatten(0, 1)
-    loss = pixel_loss(made, true, weight) + 0.5 * gradient_loss(made, true, weight)
-    return loss + sharpness * edge_energy_loss(made, true, weight), psnr(made.detach(), true)
+def judged(output: Tensor, footage: Footage, whetstone: Whetstone, sharp: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss, edge energy and PSNR of the frames that the focus looks at."""
+    made, true, focus = (
+        x.transpose(1, 2).flatten(0, 1) for x in (output, footage.frames, footage.focus.transpose(1, 2))
+    )
+    loss = pixel_loss(made, true, focus) + 0.5 * gradient_loss(made, true, focus)
+    face = (focus > 1.15 * focus.amin((-1, -2), keepdim=True)).float()
+    energy = edge_energy(made, true, face)
+    if sharp:
+        loss = loss + whetstone.press(energy) * edge_energy_loss(made, true, focus)
+    looked = (focus.amax((1, 2, 3)) > 0).float()[:, None, None, None]
+    return loss, energy, psnr(made * looked, true * looked) + 10 * torch.log10(looked.mean())

@@ -1,7 +1,7 @@
 """From trained modules to a checkpoint folder in upstream's layout, small enough to ship.
 
-Autoencoder, speech and text model are stored in float16. The denoiser's matrices are stored as int8 with a float16
-scale a row (`NAME.weight` and `NAME.weight_scale`): 6.6 MB instead of 13.2.
+Speech and text model are stored in float16. The matrices of the denoiser and of the autoencoder are stored as int8 with
+a float16 scale a row (`NAME.weight` and `NAME.weight_scale`): 12 MB instead of 24, and 0.04 dB of the round trip.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def export(state: Path, out: Path, vae: WanVae) -> None:
     """Write the checkpoint folder `out` from the stage files in `state`; `vae` carries the latents' statistics."""
     out.mkdir(parents=True, exist_ok=True)
     _save(quantised(load_file(state / "dit.safetensors")), out / "diffusion_pytorch_model.safetensors")
-    _save(halved(vae.state_dict()), out / "Wan2.1_VAE.safetensors")
+    _save(quantised(vae.state_dict()), out / "Wan2.1_VAE.safetensors")
     _save(halved(load_file(state / "text.safetensors")), out / "models_t5_umt5-xxl-enc-bf16.safetensors")
     speech = out / SPEECH_FOLDER
     speech.mkdir(exist_ok=True)

@@ -1,7 +1,8 @@
 """`python -m engine.embedded.train.make STAGE --state DIR --tape FILE --seconds N`: one stage of the embedded avatar.
 
-Stages, in order: text, speech, autoencoder, denoiser (under torchrun on several cards), decoder, adapters, export. Each
-reads what the earlier ones left in the state folder, so a lost machine costs one stage.
+Stages, in order: text, speech, autoencoder, then decoder and denoiser side by side (the encoder is settled), adapters,
+export. Each reads what the earlier ones left in the state folder, so a lost machine costs one stage; all of them but
+text and speech go on from what they find, and may run on several cards under torchrun.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from torch import Tensor
 
 from engine.embedded.corpus.speech import Tape
 from engine.embedded.train import adapters, autoencoder, decoder, denoiser, export, speech, text
-from engine.embedded.train.clips import ClipSource, SpeechBank
+from engine.embedded.train.clips import ClipSource, Takes
+from engine.embedded.train.footage import FootagePool
 from engine.embedded.train.latents import LatentPool
 from engine.embedded.train.schedule import rank
+from engine.embedded.train.widen import widen
 from engine.model.t5 import UmT5Encoder
 from engine.model.vae import WanVae
 
@@ -34,20 +37,23 @@ class Stages:
         self.state: Path = chosen.state
         self.seconds: float = chosen.seconds
 
-    def bank(self) -> SpeechBank:
-        """The tape, with features once the speech model exists."""
-        bank = SpeechBank(Tape.load(self.chosen.tape), self.device)
-        path = self.state / "speech.safetensors"
-        if path.exists():
-            speech.fill_features(export.load_module(speech.build(), path, self.device), bank)
-        return bank
+    def takes(self) -> Takes:
+        """The tape, with features once the speech model exists; they are kept for the stages that follow."""
+        takes = Takes(Tape.load(self.chosen.tape), self.device)
+        path, kept = self.state / "speech.safetensors", self.state / "features.safetensors"
+        if kept.exists():
+            takes.features = load_file(kept)["features"].to(self.device)
+        elif path.exists():
+            takes.features = speech.features_of(export.load_module(speech.build(), path, self.device), takes)
+            self._save({"features": takes.features}, kept)
+        return takes
 
     def vae(self) -> WanVae:
-        """The trained autoencoder with its statistics."""
-        model = export.load_module(autoencoder.build(), self.state / "vae.safetensors", self.device)
+        """The trained autoencoder with its statistics, its decoder widened where it was trained narrower."""
+        model = widen(autoencoder.build(), load_file(self.state / "vae.safetensors")).to(self.device)
         statistics = load_file(self.state / "vae_statistics.safetensors")
         model.set_statistics(statistics["mean"].tolist(), statistics["std"].tolist())
-        return model
+        return model.eval().requires_grad_(False)
 
     def encoder(self) -> UmT5Encoder:
         """The trained text encoder."""
@@ -63,19 +69,15 @@ class Stages:
         export.save_module(text.train(tokenizer, self.seconds, self.device), self.state / "text.safetensors")
 
     def run_speech(self) -> None:
-        bank = SpeechBank(Tape.load(self.chosen.tape), self.device)
-        export.save_module(speech.train(bank, self.seconds, self.device), self.state / "speech.safetensors")
+        takes = Takes(Tape.load(self.chosen.tape), self.device)
+        export.save_module(speech.train(takes, self.seconds, self.device), self.state / "speech.safetensors")
 
     def run_autoencoder(self) -> None:
-        bank = SpeechBank(Tape.load(self.chosen.tape), self.device)
-        vae = autoencoder.train(ClipSource(bank, rank()), self.seconds, self.device)
-        if rank() == 0:
-            decibels, energy = autoencoder.held_out_psnr(vae, ClipSource(bank, 7, held_out=True))
-            print(f"[autoencoder] held out {decibels:.2f} dB, edge energy {energy:.2f}", flush=True)
-            self._save_vae(vae)
+        takes = Takes(Tape.load(self.chosen.tape), self.device)
+        self._finish_vae(autoencoder.train(ClipSource(takes, rank()), self.seconds, self.device), takes)
 
     def run_denoiser(self) -> None:
-        pool = self.pool(ClipSource(self.bank(), 100 + rank()))
+        pool = self.pool(ClipSource(self.takes(), 100 + rank()))
         pool.fill(self.chosen.fill)
         model = denoiser.build().to(self.device)
         resume = self.state / "dit.safetensors"
@@ -87,17 +89,17 @@ class Stages:
             export.save_module(model, resume)
 
     def run_decoder(self) -> None:
-        vae, pool = self.vae(), self.pool(ClipSource(self.bank(), 300 + rank()))
-        model = export.load_module(denoiser.build(), self.state / "dit.safetensors", self.device)
-        vae = decoder.train(vae, model, self.encoder(), pool, self.seconds, self.chosen.batch)
-        if rank() == 0:
-            self._save_vae(vae)
+        takes, vae = Takes(Tape.load(self.chosen.tape), self.device), self.vae()
+        pool = FootagePool(ClipSource(takes, 300 + rank()), vae)
+        for _ in range(-(-self.chosen.fill // pool.lot)):
+            pool.add()
+        self._finish_vae(decoder.train(vae, pool, self.seconds, self.chosen.batch, self.chosen.rate), takes)
 
     def run_adapters(self) -> None:
-        bank = self.bank()
+        takes = self.takes()
         recipes = [recipe for recipe in adapters.RECIPES if self.chosen.only in ("", recipe.version)]
         for number, recipe in enumerate(recipes):
-            pool = self.pool(ClipSource(bank, 500 + number, persona=recipe.persona))
+            pool = self.pool(ClipSource(takes, 500 + number, persona=recipe.persona))
             pool.fill(self.chosen.fill)
             model = export.load_module(denoiser.build(), self.state / "dit.safetensors", self.device)
             adapters.train(
@@ -108,14 +110,24 @@ class Stages:
         export.export(self.state, self.state / "weights", self.vae().cpu())
 
     def _keep(self, weights: dict[str, Tensor]) -> None:
-        plain = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
-        save_file(plain, self.state / "dit_kept.safetensors.tmp")
-        (self.state / "dit_kept.safetensors.tmp").replace(self.state / "dit_kept.safetensors")
+        self._save(weights, self.state / "dit_kept.safetensors")
 
-    def _save_vae(self, vae: WanVae) -> None:
-        export.save_module(vae, self.state / "vae.safetensors")
-        statistics = {"mean": vae.mean.cpu(), "std": vae.std.cpu()}
-        save_file(statistics, self.state / "vae_statistics.safetensors")
+    def _finish_vae(self, vae: WanVae, takes: Takes) -> None:
+        """Measure on held-out avatars, and keep."""
+        if rank() != 0:
+            return
+        decibels, energy = autoencoder.held_out_psnr(vae, ClipSource(takes, 7, held_out=True))
+        print(f"[{self.chosen.stage}] held out {decibels:.2f} dB, edge energy {energy:.2f}", flush=True)
+        export.save_module(vae, self.state / "vae_made.safetensors")
+        self._save({"mean": vae.mean, "std": vae.std}, self.state / "vae_statistics.safetensors")
+        (self.state / "vae_made.safetensors").replace(self.state / "vae.safetensors")
+
+    @staticmethod
+    def _save(tensors: dict[str, Tensor], path: Path) -> None:
+        """Whole or not at all: another stage may be reading."""
+        beside = path.with_suffix(".part")
+        save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, beside)
+        beside.replace(path)
 
 
 def main() -> None:
@@ -129,7 +141,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64, help="clips a step")
     parser.add_argument("--pool", type=int, default=16384, help="clips held ready")
     parser.add_argument("--fill", type=int, default=2048, help="clips made before the first step")
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate of the denoiser")
+    parser.add_argument(
+        "--rate", type=float, default=1.5e-3, help="peak learning rate of the denoiser, and of the decoder"
+    )
     parser.add_argument("--own", type=float, default=0.35, help="share of the time after which the own path begins")
     parser.add_argument("--only", default="", help="train this adapter alone")
     chosen = parser.parse_args()

@@ -38,7 +38,7 @@ DIT: Final[dict[str, Any]] = {
 
 VAE: Final[dict[str, Any]] = {
     "dim": 16,
-    "decoder_dim": 24,
+    "decoder_dim": 32,
     "z_dim": LATENT_CHANNELS,
     "dim_mult": (1, 2, 4),
     "num_res_blocks": 1,

@@ -16,7 +16,7 @@ from engine.embedded.corpus.augment import augment
 from engine.embedded.corpus.identity import generator
 from engine.embedded.corpus.scene import MOTION
 from engine.embedded.corpus.visemes import SAMPLES_PER_FRAME, VISEMES
-from engine.embedded.train.clips import SpeechBank
+from engine.embedded.train.clips import Takes
 from engine.embedded.train.schedule import Clock, MovingAverage, share_gradients
 from engine.embedded.train.shapes import WAV2VEC2
 from engine.model.wav2vec2 import Wav2Vec2, Wav2Vec2Config
@@ -60,7 +60,7 @@ def listen(model: Wav2Vec2, audio: Tensor) -> Tensor:
     return F.pad(features, (0, 0, 0, frames - len(places))).transpose(2, 3)
 
 
-def train(bank: SpeechBank, seconds: float, device: torch.device) -> Wav2Vec2:
+def train(takes: Takes, seconds: float, device: torch.device) -> Wav2Vec2:
     """Train for `seconds`; returns the averaged weights."""
     model, heads = build().to(device), Heads().to(device)
     both = nn.ModuleList([model, heads])
@@ -72,12 +72,12 @@ def train(bank: SpeechBank, seconds: float, device: torch.device) -> Wav2Vec2:
     for _ in clock.ticks(optimiser):
         frames = 25 * int(torch.randint(SECONDS[0], SECONDS[1] + 1, (1,)))
         batch = 320 * 25 // frames
-        index = bank.cut(batch, frames, draw)[:, None] + torch.arange(frames, device=device)
-        audio = bank.audio.view(-1, SAMPLES_PER_FRAME)[index].flatten(1).float() / 32768
-        truth = bank.motion[index][..., columns] / scale
+        first = takes.cut(batch, frames, draw)
+        audio, _, _, viseme = takes.bank.cut(first, frames)
+        truth = takes.motion[first[:, None] + torch.arange(frames, device=device)][..., columns] / scale
         with torch.autocast(device.type, torch.bfloat16):
             features = listen(model, augment(audio, draw)).permute(1, 0, 3, 2)  # [layers, B, T, C]
-            loss = _loss(heads, features, truth, bank.viseme[index])
+            loss = _loss(heads, features, truth, viseme)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         share_gradients(both.parameters())
@@ -86,7 +86,7 @@ def train(bank: SpeechBank, seconds: float, device: torch.device) -> Wav2Vec2:
         average.update()
         clock.log(loss=loss.detach())
     average.copy_to_source()
-    report(model, heads, bank, columns, scale, draw)
+    report(model, heads, takes, columns, scale, draw)
     return model.eval().requires_grad_(False)
 
 
@@ -103,13 +103,13 @@ def _loss(heads: Heads, features: Tensor, truth: Tensor, viseme: Tensor) -> Tens
 
 @torch.no_grad()
 def report(
-    model: Wav2Vec2, heads: Heads, bank: SpeechBank, columns: Tensor, scale: Tensor, draw: torch.Generator
+    model: Wav2Vec2, heads: Heads, takes: Takes, columns: Tensor, scale: Tensor, draw: torch.Generator
 ) -> dict[str, float]:
     """Correlation of each motion heard in the last layer with the true one, over cuts of 8 s."""
-    index = bank.cut(32, 200, draw)[:, None] + torch.arange(200, device=bank.device)
-    audio = bank.audio.view(-1, SAMPLES_PER_FRAME)[index].flatten(1).float() / 32768
+    first = takes.cut(32, 200, draw)
+    audio = takes.bank.cut(first, 200)[0]
     heard = heads.motion[-1](listen(model, audio)[:, -1].transpose(1, 2))
-    truth = bank.motion[index][..., columns] / scale
+    truth = takes.motion[first[:, None] + torch.arange(200, device=takes.device)][..., columns] / scale
     figures = {}
     for place, name in enumerate(HEARD):
         pair = torch.stack((heard[..., place].flatten().float(), truth[..., place].flatten().float()))
@@ -119,12 +119,12 @@ def report(
 
 
 @torch.no_grad()
-def fill_features(model: Wav2Vec2, bank: SpeechBank) -> None:
-    """Features of every take, each heard whole, as a run hears a file: `bank.features` [F, layers, C] f16."""
-    draw = generator(6, device=bank.device)
+def features_of(model: Wav2Vec2, takes: Takes) -> Tensor:
+    """Features of every take, each heard whole, as a run hears a file: [F, layers, C] f16."""
+    bank, draw = takes.bank, generator(6, device=takes.device)
     parts: list[Tensor] = []
     for start, frames in zip(bank.start.tolist(), bank.frames.tolist(), strict=True):
         audio = bank.audio[start * SAMPLES_PER_FRAME : (start + frames) * SAMPLES_PER_FRAME].float() / 32768
         heard = audio[None] if len(parts) % 2 else augment(audio[None], draw)
         parts.append(listen(model, heard)[0].permute(2, 0, 1).to(torch.float16))
-    bank.features = torch.cat(parts)
+    return torch.cat(parts)
