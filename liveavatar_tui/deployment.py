@@ -29,6 +29,7 @@ from lora_repository.wording import command, shown, switch_command
 
 if TYPE_CHECKING:
     from liveavatar_tui.jobs.job import Job
+    from lora_repository.difference import Difference
     from lora_repository.history import Generation
     from lora_repository.published import Published
     from lora_repository.repository import Version
@@ -160,6 +161,12 @@ class Deployment:
         """Every channel, job and version that needs the version `name`; `latest` is one of them."""
         latest = self.repository.latest()
         return [*([LATEST] if latest and str(latest.name) == name else []), *self._users().get(name, ())]
+
+    def difference(self, a: str, b: str, progress: Callable[[int, int], None] | None = None) -> Difference:
+        """The LoRAs that two references stand for, compared; `progress` is told (bytes read, bytes to read)."""
+        from liveavatar_tui.differing import difference_of
+
+        return difference_of(self._settings.ckpt_dir, (a, self.resolve(a)), (b, self.resolve(b)), progress)
 
     def _users(self) -> dict[str, list[str]]:
         """Version -> the channels, jobs and versions that need it."""

@@ -18,8 +18,8 @@ from typing import Final
 
 import msgspec
 
-from lora_repository.files import write_whole
 from lora_repository.folder import CONTRACT_NAMES
+from lora_repository.own_cache import read_own, write_own
 from lora_repository.proof import Proof
 from lora_repository.remote_copies import cache_home
 from lora_repository.settled import is_settled
@@ -28,8 +28,6 @@ from lora_repository.shallow import ShallowProof, shallow
 _DIGEST: Final = 32
 _VERSIONS_AT_MOST: Final = 20_000
 _FILES_AT_MOST: Final = 8
-_LARGEST: Final = 64 << 20
-_PREFIX: Final = "proofs-"
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -51,7 +49,7 @@ class ProofMemory:
 
     def __init__(self, root: Path, base: str | None, folder: Path | None = None) -> None:
         name = blake2b(os.fsencode(root) + b"\0" + (base or "").encode(), digest_size=12).hexdigest()
-        self._path = (folder or cache_home() / "liveavatar-tui") / f"{_PREFIX}{name}.bin"
+        self._path = (folder or cache_home() / "liveavatar-tui") / f"proofs-{name}.bin"
         self._conditions = _conditions(base)
         self._known = _read(self._path, self._conditions) if self._conditions else {}
         self._learnt = False
@@ -82,42 +80,19 @@ class ProofMemory:
         places: dict[ShallowProof, int] = {}
         versions = {name: (stamp, places.setdefault(proof, len(places))) for name, (stamp, proof) in kept.items()}
         data = msgspec.msgpack.encode(_Kept(self._conditions, list(places), versions))
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_whole(self._path, blake2b(data, digest_size=_DIGEST).digest() + data, mode=0o600)
-            _forget_old(self._path.parent)
-        except OSError:
-            return
+        write_own(self._path, data, _FILES_AT_MOST)
         self._known, self._learnt = kept, False
 
 
 def _read(path: Path, conditions: bytes) -> dict[str, tuple[bytes, ShallowProof]]:
-    """What is remembered under these conditions; nothing of a file that is broken, or that others may have written."""
+    """What is remembered under these conditions."""
+    data = read_own(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return {}
-    with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor
-        status = os.fstat(file.fileno())
-        foreign = status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if foreign or not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
-            return {}
-        digest, data = file.read(_DIGEST), file.read()
-    if blake2b(data, digest_size=_DIGEST).digest() != digest:
-        return {}
-    try:
-        kept = _decoder.decode(data)
+        kept = _decoder.decode(data or b"")
         found = {name: (stamp, kept.proofs[place]) for name, (stamp, place) in kept.versions.items()}
     except (msgspec.DecodeError, IndexError):
         return {}
     return found if kept.conditions == conditions else {}
-
-
-def _forget_old(folder: Path) -> None:
-    """Of repositories and base models that have not been looked at for long, nothing is kept."""
-    files = sorted(folder.glob(f"{_PREFIX}*.bin"), key=lambda file: file.stat().st_mtime_ns)
-    for file in files[:-_FILES_AT_MOST]:
-        file.unlink(missing_ok=True)
 
 
 def _stamp(version: Path) -> tuple[bytes, int] | None:
