@@ -5,6 +5,7 @@ A use-case between `Deployment` and the screens. Knows no widget; every method m
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,22 @@ if TYPE_CHECKING:
     from liveavatar_tui.switch_plan import SwitchPlan
     from lora_repository.history import Generation
     from lora_repository.trash import Trashed
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """One removed version: where it lies, its name, when it was removed (UTC), its bytes."""
+
+    key: str
+    name: str
+    time: datetime
+    size: int
+
+
+class Going(msgspec.Struct, frozen=True):
+    """Versions that would go, and how many bytes they are."""
+
+    names: tuple[str, ...]
+    size: int
 
 
 _FIRST: Final = 150  # more than any terminal has rows
@@ -88,6 +105,30 @@ class VersionDesk:
             self._done.append(tuple(one.name for one in gone))
         return gone
 
+    def pruning(self, keep: int) -> Going:
+        """What `prune` would move, the oldest first; raises Problem."""
+        versions = self.deployment().prunable(keep)
+        return Going(tuple(str(version.name) for version in versions), sum(size_of(one.path) for one in versions))
+
+    def kept(self) -> list[Kept]:
+        """What is in the trash, the newest first; raises Problem."""
+        removed = self.deployment().repository.removed()
+        return [Kept(str(one.place), one.name, one.time, size_of(one.place)) for one in removed]
+
+    def restore(self, name: str) -> str:
+        """Bring the newest removed version of that name back; its name. Raises Problem."""
+        return str(self.deployment().repository.restore(name).name)
+
+    def emptying(self, days: int) -> Going:
+        """What `empty` would delete; raises Problem."""
+        limit = datetime.now(UTC) - timedelta(days=days)
+        old = [one for one in self.kept() if one.time < limit]
+        return Going(tuple(one.name for one in old), sum(one.size for one in old))
+
+    def empty(self, days: int) -> list[str]:
+        """Delete for good what was removed `days` ago or earlier; the names. Raises Problem."""
+        return self.deployment().repository.empty_trash(days)
+
     def undo(self) -> str | None:
         """Take back what was done last here; what was done, in words, or None where nothing is left. Raises Problem."""
         if not self._done:
@@ -122,3 +163,11 @@ class VersionDesk:
             back = deployment.rollback(made.channel, earlier[-1].number if earlier else 0, reason, seen)
         told = _("{channel} is {after} again (generation {n}).")
         return told.format(channel=back.channel, after=back.after, n=back.number)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files in a version's folder; what cannot be seen counts as nothing."""
+    try:
+        return sum(entry.lstat().st_size for entry in folder.iterdir())
+    except OSError:
+        return 0

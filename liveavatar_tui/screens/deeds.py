@@ -76,13 +76,13 @@ class Deeds(Place[None]):
     def _switch(self, plan: SwitchPlan, reason: str) -> None:
         from liveavatar_tui.screens.switch_text import switched
 
-        self._do(lambda: switched(self.desk.switch(plan, reason)))
+        self.do(lambda: switched(self.desk.switch(plan, reason)))
 
     @work(thread=True, exit_on_error=False, group="switch", description="undo")
     def action_undo(self) -> None:
         """Take back what was done last here, at once."""
         nothing = _("Nothing was done here that could be taken back. {key} goes back to any earlier switch.")
-        self._do(lambda: self.desk.undo() or nothing.format(key="h"))
+        self.do(lambda: self.desk.undo() or nothing.format(key="h"))
 
     # The version itself.
 
@@ -91,7 +91,7 @@ class Deeds(Place[None]):
         """Move the version to the trash, at once: it can be brought back."""
         if (row := self.chosen()) is not None:
             told = _("{name} is in the trash. {key} brings it back.")
-            self._do(lambda: told.format(name=self.desk.remove(row.name).name, key="u"))
+            self.do(lambda: told.format(name=self.desk.remove(row.name).name, key="u"))
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="mend", description="see what can be mended")
     def action_mend(self) -> None:
@@ -136,7 +136,7 @@ class Deeds(Place[None]):
             told = ngettext("{n} thing is mended: {what}", "{n} things are mended: {what}", len(titles))
             return told.format(n=len(titles), what=" ".join(titles))
 
-        self._do(done)
+        self.do(done)
 
     def action_check(self) -> None:
         """Read every byte of the version."""
@@ -166,7 +166,7 @@ class Deeds(Place[None]):
             self.say(told.format(name=name))
             self.keep_check(name, found)
 
-    def _do(self, deed: Callable[[], str]) -> None:
+    def do(self, deed: Callable[[], str]) -> None:
         """From a worker: do it, say it, and look again in any case, for another operator may have been faster."""
         try:
             told = deed()

@@ -16,7 +16,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Input
 from textual.worker import get_current_worker
@@ -28,6 +27,7 @@ from liveavatar_tui.screens import version_text
 from liveavatar_tui.screens.base import WIDE
 from liveavatar_tui.screens.deeds import Deeds
 from liveavatar_tui.screens.version_messages import Arranged, Detailed, FolderChanged, Listed, Proved
+from liveavatar_tui.screens.version_ways import VersionWays
 from liveavatar_tui.settings import Settings
 from liveavatar_tui.version_desk import VersionDesk
 from liveavatar_tui.version_order import SORTED, Order, arrange, by
@@ -36,7 +36,6 @@ from liveavatar_tui.widgets.quiet_input import QuietInput
 from liveavatar_tui.widgets.row_list import RowList
 from liveavatar_tui.widgets.text_pane import TextPane
 from liveavatar_tui.widgets.version_table import VersionTable
-from lora_repository.i18n import _
 
 if TYPE_CHECKING:
     from liveavatar_tui.folder_watch import FolderWatch
@@ -52,7 +51,7 @@ _TELL_S: Final = 0.2  # proofs of thousands of versions come in so often
 _DETAILS_AFTER_S: Final = 0.05  # a held cursor key passes rows by without proving each
 
 
-class RepositoryScreen(Deeds):
+class RepositoryScreen(VersionWays):
     """Shows one repository."""
 
     KEYS = keymap.REPOSITORY
@@ -63,28 +62,25 @@ class RepositoryScreen(Deeds):
     def __init__(self, settings: Settings, host: str) -> None:
         super().__init__()
         self.desk = VersionDesk(settings)
-        self._host = host
+        self.host = host
         self._listing = Listing(self.desk.catalogue.root)
         self._rows: dict[str, VersionRow] = {}
         self._proofs: dict[str, ShallowProof] = {}
         self._details: Detailed | None = None
         self._checks: dict[str, Checked] = {}
         self._order = Order()
-        self._marked: str | None = None
         self._wanted: str | None = None
         self._waiting: Timer | None = None
         self._watch: FolderWatch | None = None
 
     def compose(self) -> ComposeResult:
-        yield TitleBar("versions", self._host)
+        yield TitleBar("versions", self.host)
         with Horizontal(id="body"):
             with Vertical(id="left", classes="panel"):
                 yield QuietInput(placeholder=version_text.filter_hint(), id="filter")
                 yield VersionTable(id="versions")
             yield TextPane(id="details", classes="panel")
         yield KeyBar(self.KEYS, keymap.APP)
-
-    # Reading.
 
     def on_mount(self) -> None:
         # A folder on a local disk is read in a millisecond: then the first paint has the versions, and is the only one.
@@ -112,7 +108,7 @@ class RepositoryScreen(Deeds):
 
     @property
     def _typed(self) -> str:
-        return self.query_one("#filter", Input).value
+        return self.query_one("#filter", Input).value.strip()
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch", description="watch the repository")
     def _start_watch(self) -> None:
@@ -149,9 +145,14 @@ class RepositoryScreen(Deeds):
         # What is known of thousands of versions stays: a collection that walks through it would hold a key up 70 ms.
         gc.freeze()
 
-    @on(FolderChanged)
     def look_again(self) -> None:
         self._read()
+
+    @on(FolderChanged)
+    def _follow(self) -> None:
+        self._read()
+        if isinstance(top := self.app.screen, Deeds) and top is not self:
+            top.look_again()
 
     @on(Listed)
     def _show_listing(self, message: Listed) -> None:
@@ -174,14 +175,12 @@ class RepositoryScreen(Deeds):
     def _show_proofs(self, message: Proved) -> None:
         self._proofs.update((name, proof) for name, proof in message.proofs.items() if name in self._rows)
         self._table.touch(message.proofs.keys())
-        if self._typed.strip() or self._order.column in ("rank", "strength", "proof"):
+        if self._typed or self._order.column in ("rank", "strength", "proof"):
             self._arrange()
-
-    # Filter and order.
 
     def _arrange(self) -> None:
         """Which rows, in which order: at once where that is the order they came in, else in a worker."""
-        if not self._typed.strip() and self._order == Order():
+        if not self._typed and self._order == Order():
             self._show_arranged(Arranged([*self._rows], "", self._order))
         else:
             self._work_out(self._typed, self._order)
@@ -193,7 +192,7 @@ class RepositoryScreen(Deeds):
 
     @on(Arranged)
     def _show_arranged(self, message: Arranged) -> None:
-        if (message.typed.strip(), message.order) != (self._typed.strip(), self._order):
+        if (message.typed, message.order) != (self._typed, self._order):
             return
         self._table.tell_order(self._order)
         self._table.show([name for name in message.names if name in self._rows])
@@ -219,7 +218,7 @@ class RepositoryScreen(Deeds):
     def action_clear(self) -> None:
         """Out of the filter, which shows all again; out of a mark; back to the list."""
         self.query_one("#filter", Input).value = ""
-        self._mark(None)
+        self.mark(None)
         self._leave_filter()
 
     def action_sort(self, column: int) -> None:
@@ -233,14 +232,15 @@ class RepositoryScreen(Deeds):
             self._order = self._order.turned() if message.column == self._order.column else by(message.column)
             self._arrange()
 
-    # The selected version.
-
     def select(self, name: str) -> None:
         """Put the cursor on a version, now or as soon as the list is there."""
         self._wanted = name
         if name in self._rows:
             self._wanted = None
             self._table.select(name)
+
+    def show_mark(self, name: str | None) -> None:
+        self._table.mark(name)
 
     def chosen(self) -> VersionRow | None:
         return self._rows.get(self._table.selected() or "")
@@ -290,8 +290,6 @@ class RepositoryScreen(Deeds):
             told = version_text.details(row, known, self._checks.get(row.name))
         pane.show(version_text.with_repository(told, self._listing), from_top=True)
 
-    # What the keys do beyond `Deeds`.
-
     @on(RowList.Chosen)
     def action_generate(self) -> None:
         """Open the form with the selected version."""
@@ -301,26 +299,3 @@ class RepositoryScreen(Deeds):
     def action_refresh_versions(self) -> None:
         """Read the folder again."""
         self._read()
-
-    def action_copy_path(self) -> None:
-        """Copy the path of the version."""
-        if (row := self.chosen()) is not None:
-            self.app.copy_to_clipboard(str(row.path))
-            self.say(_("Copied: {path}").format(path=row.path))
-
-    def action_mark(self) -> None:
-        """Mark the first of two to compare; with the second, compare."""
-        row = self.chosen()
-        if row is None or row.name == self._marked:
-            self._mark(None)
-        elif self._marked not in self._rows:
-            self._mark(row.name)
-            self.say(
-                _("{name} is marked. {key} on another version compares the two.").format(name=row.name, key="space")
-            )
-        else:
-            self._mark(None)
-
-    def _mark(self, name: str | None) -> None:
-        self._marked = name
-        self._table.mark(name)

@@ -1,0 +1,54 @@
+"""Where the keys of the list of versions lead: history, trash, one version, two side by side, publishing, fetching.
+
+Opens screens and dialogs, imported when they are first asked for. The screen says which version is meant.
+"""
+
+from __future__ import annotations
+
+from liveavatar_tui.screens.deeds import Deeds
+from lora_repository.i18n import _
+
+
+class VersionWays(Deeds):
+    """Mutable: remembers the version that is marked for a comparison."""
+
+    host: str
+    marked: str | None = None
+
+    def show_mark(self, name: str | None) -> None:
+        """Draw the mark."""
+
+    def action_history(self) -> None:
+        """All switches of all channels."""
+        from liveavatar_tui.screens.history import HistoryScreen
+
+        self.app.push_screen(HistoryScreen(self.desk, self.host))
+
+    def action_trash(self) -> None:
+        """What was removed."""
+        from liveavatar_tui.screens.trash import TrashScreen
+
+        self.app.push_screen(TrashScreen(self.desk, self.host))
+
+    def action_copy_path(self) -> None:
+        """Copy the path of the version."""
+        if (row := self.chosen()) is not None:
+            self.app.copy_to_clipboard(str(row.path))
+            self.say(_("Copied: {path}").format(path=row.path))
+
+    def action_mark(self) -> None:
+        """Mark the first of two to compare; with the second, compare."""
+        row = self.chosen()
+        if row is None or row.name == self.marked:
+            self.mark(None)
+        elif self.marked is None:
+            self.mark(row.name)
+            told = _("{name} is marked. {key} on another version compares the two.")
+            self.say(told.format(name=row.name, key="space"))
+        else:
+            self.mark(None)
+
+    def mark(self, name: str | None) -> None:
+        """Mark this one, or none."""
+        self.marked = name
+        self.show_mark(name)
