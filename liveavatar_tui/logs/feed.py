@@ -20,6 +20,7 @@ class LogFeed:
         self.file = LogFile(path)
         self.numbers = LineNumbers(self.file)
         self._searches: list[Search] = []
+        self.file.look()  # the end of the log is in the first picture
 
     def poll(self) -> bool:
         """Look at the file once, and at what is sought in it; True when anything that is shown may have changed."""

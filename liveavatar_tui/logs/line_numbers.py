@@ -13,7 +13,7 @@ from typing import Final
 from liveavatar_tui.logs.log_file import Extent, LogFile
 
 _CHUNK: Final = 1 << 20
-_BUDGET: Final = 64 << 20
+_BUDGET: Final = 32 << 20
 """Bytes a poll: counting takes 0.7 ms a MiB, and the interpreter is free between two chunks."""
 
 
