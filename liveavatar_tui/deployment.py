@@ -97,9 +97,11 @@ class Deployment:
 
         return resolve_or_fetch(reference, self._settings.channels(), self.repository, self._folder, progress)
 
-    def publish(self, path: Path, name: str | None, title: str, progress: Callable[[int], None] | None) -> Published:
-        """Make a version of what lies at `path`."""
-        return self.repository.publish(path, name, title=title, progress=progress)
+    def publish(
+        self, path: Path, name: str | None, title: str, progress: Callable[[int], None] | None, origin: str = ""
+    ) -> Published:
+        """Make a version of what lies at `path`; the record says `origin`, where that is something else."""
+        return self.repository.publish(path, name, title=title, origin=origin, progress=progress)
 
     def title_of(self, reference: str) -> str:
         """What a version made of `reference` may be called where its path says nothing: a cache names by hash."""

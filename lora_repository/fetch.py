@@ -29,4 +29,4 @@ def resolve_or_fetch(
             raise
     while reference in channels:
         reference = channels[reference]
-    return fetch_url(reference, progress) if is_url(reference) else fetch_hub(reference)
+    return fetch_url(reference, progress) if is_url(reference) else fetch_hub(reference, progress)

@@ -5,11 +5,13 @@ Adds what the client leaves out: room is checked first, and the bytes are held a
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lora_repository.codes import FETCH_FAILED, FETCH_REFUSED, HASH_WRONG, NOT_FETCHED, OFFLINE
+from lora_repository.fetch_url import Progress
 from lora_repository.finding import Problem, problem
 from lora_repository.folder import CONTRACT_NAMES, UPSTREAM_NAME
 from lora_repository.hashes import sha256_of
@@ -25,8 +27,10 @@ WANTED: Final = (*CONTRACT_NAMES, UPSTREAM_NAME)
 _SPARE: Final = 64 << 20
 
 
-def fetch_hub(reference: str) -> Path:
+def fetch_hub(reference: str, progress: Progress | None = None) -> Path:
     """The local copy of `org/name[@revision]`, fetched where needed: a folder of our contract, or upstream's file.
+
+    `progress` is told the bytes that have arrived and those of all files; what it raises ends the download.
 
     Raises Problem LORA065 broke off, LORA066 refused, LORA067 wrong checksum, LORA068 offline, LORA053 no room.
     """
@@ -42,7 +46,8 @@ def fetch_hub(reference: str) -> Path:
         info = HfApi().model_info(name, revision=revision, files_metadata=True)
         wanted = [entry for entry in info.siblings or [] if entry.rfilename in WANTED]
         _require_room(wanted)
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(WANTED)))
+        bar = None if progress is None else _bar(progress, sum(entry.size or 0 for entry in wanted))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(WANTED), tqdm_class=bar))
     except OfflineModeIsEnabled:
         raise _offline(reference) from None
     except HfHubHTTPError as error:
@@ -58,6 +63,23 @@ def fetch_hub(reference: str) -> Path:
         message = _("{name} holds neither dmd_lora.safetensors nor liveavatar.safetensors.").format(name=shown(name))
         raise problem(NOT_FETCHED, message, _("Name another repository or revision."), path=shown(folder))
     return found.absolute()
+
+
+def _bar(progress: Progress, total: int) -> type[Any]:
+    """A bar as the client wants one, which draws nothing and tells `progress`. Of its several the fullest counts."""
+    from huggingface_hub.utils.tqdm import tqdm
+
+    class Told(tqdm):  # type: ignore[misc,unused-ignore]
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more | {"file": io.StringIO(), "disable": False})  # type: ignore[no-untyped-call]
+
+        def update(self, n: float | None = 1) -> bool | None:
+            drawn: bool | None = super().update(n)
+            if self.unit == "B":
+                progress(min(int(self.n), total) if total else int(self.n), total or None)
+            return drawn
+
+    return Told
 
 
 def _transport_errors(kind: type[Exception]) -> tuple[type[Exception], ...]:

@@ -48,8 +48,11 @@ def publish(
     source: Path,
     name: VersionName,
     progress: Callable[[int], None] | None = None,
+    origin: str = "",
 ) -> Published:
     """Make the version `name` of the folder or single file `source`; `progress` is told the bytes of each piece copied.
+
+    The record names `origin` as its source, where `source` is a copy or a conversion of that.
 
     Raises Problem LORA051 the source has errors, LORA052 the name is taken, LORA053 no room, LORA045, LORA049.
     """
@@ -65,7 +68,7 @@ def publish(
             time=datetime.now(UTC),
             user=this_user(),
             host=socket.gethostname(),
-            source=shown(source.absolute()),
+            source=shown(origin or source.absolute()),
             files=hashes_of(staged),
         )
         with turn(root, state):

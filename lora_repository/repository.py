@@ -206,21 +206,32 @@ class LoraRepository:
 
         return Switch(self.root, self.state, self._required_prover(), pointer, locate, policy)
 
+    def propose(self, source: Path, title: str = "") -> VersionName:
+        """What a version made of `source` would be called: the next number, and `title` or what the path says."""
+        named = match_version_name(source.name)
+        existing = [version.name for version in self.versions()]
+        return propose_name(existing, title or (named.slug if named else source.stem))
+
     def publish(
-        self, source: Path, name: str | None = None, *, title: str = "", progress: Callable[[int], None] | None = None
+        self,
+        source: Path,
+        name: str | None = None,
+        *,
+        title: str = "",
+        origin: str = "",
+        progress: Callable[[int], None] | None = None,
     ) -> Published:
-        """Make a version of the folder or single file `source`; without a name the next number and `title`.
+        """Make a version of the folder or single file `source`; without a name the one that `propose` says.
+
+        `origin` is what the record names where `source` is only a copy or a conversion of it.
 
         Raises Problem LORA026 not a version's name, LORA051 it would not load, LORA052 the name is taken, LORA053 no
         room, LORA045, LORA049.
         """
-        existing = [version.name for version in self.versions()]
-        named = match_version_name(source.name)
-        proposed = propose_name(existing, title or (named.slug if named else source.stem))
-        chosen = proposed if name is None else parse_version_name(name)
+        chosen = self.propose(source, title) if name is None else parse_version_name(name)
         from lora_repository.publish import publish
 
-        return publish(self.root, self.state, self._required_prover(), source, chosen, progress)
+        return publish(self.root, self.state, self._required_prover(), source, chosen, progress, origin)
 
     def remove(self, name: str, users: Collection[str] = ()) -> Trashed:
         """Move a version to the trash; `users` are channels and jobs that need it, `latest` is known here.

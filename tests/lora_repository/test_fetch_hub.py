@@ -121,3 +121,32 @@ def test_our_contract_on_the_hub(hub, tmp_path):
     hub.stated = SmallHub(hub.files).stated
     found = Path(fetch(hub, tmp_path)["path"])
     assert sorted(path.name for path in found.iterdir()) == ["config.json", "dmd_lora.safetensors"]
+
+
+TOLD = """
+import json, sys
+from lora_repository.fetch_hub import fetch_hub
+told = []
+def progress(done, total):
+    told.append((done, total))
+    if len(sys.argv) > 2:
+        raise KeyboardInterrupt
+try:
+    fetch_hub(sys.argv[1], progress)
+except KeyboardInterrupt:
+    told.append("stopped")
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.parametrize("stop", [(), ("stop",)])
+def test_progress_is_told_in_bytes_and_may_end_it(hub, tmp_path, stop):
+    environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
+    environment.pop("HF_HUB_CACHE", None)
+    words = [sys.executable, "-c", TOLD, "org/name", *stop]
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    told = json.loads(done.stdout)
+    size = len(hub.files["liveavatar.safetensors"])
+    assert told[-1] == ("stopped" if stop else [size, size]), done.stderr
+    assert not done.stderr, "no bar is drawn"
