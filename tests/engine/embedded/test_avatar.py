@@ -8,7 +8,8 @@ import torch
 from engine.checkpoint_layout import find_layout
 from engine.embedded.metrics import lips, probe, real_speech
 from engine.embedded.metrics.cases import recorded
-from engine.embedded.metrics.evaluate import answer
+from engine.embedded.metrics.evaluate import answer, round_trip
+from engine.embedded.metrics.sharpness import face_box, psnr, sharpness
 from engine.load import Models, load_models
 from engine.weights import Weights
 
@@ -26,6 +27,15 @@ def test_the_lips_follow_a_recording_of_a_person_and_not_another(models: Models)
     assert len(video) == -(-case.frames // 12) * 12
     assert lips.correlation(seen, case.opening) > 0.5
     assert lips.correlation(seen, other.opening) < 0.4
+
+
+def test_faces_are_true_and_sharp(models: Models) -> None:
+    case = min(recorded(real_speech.load()), key=lambda case: case.frames)
+    true = case.truth()[:25]
+    drawn = round_trip(models, true)
+    box = face_box(case.sitter, true.shape[-1])
+    assert psnr(drawn, true) > 31
+    assert sharpness(drawn, true, box) > 0.7
 
 
 def test_matrices_stored_in_a_byte_are_read_with_their_scale() -> None:
