@@ -194,8 +194,22 @@ JOB: Final = (
 )
 JOBS: Final = (
     Key("jobs.open", "enter", "screen.open", N_("Open"), N_("Watch the selected job")),
-    Key("jobs.cancel", "x", "screen.cancel", N_("Cancel"), N_("Stop the selected job")),
-    Key("jobs.back", "escape", "screen.back", N_("Back"), N_("Back to the versions")),
+    Key("jobs.cancel", "x", "screen.cancel", N_("Cancel"), N_("Stop the selected job, or take it out of the queue")),
+    Key("jobs.retry", "r", "screen.retry", N_("Retry"), N_("Run the selected job once more, with the same values")),
+    Key("jobs.sooner", "K,shift+up", "screen.sooner", N_("Sooner"), N_("One place forward in the queue")),
+    Key("jobs.later", "J,shift+down", "screen.later", N_("Later"), N_("One place back in the queue"), False),
+    Key("jobs.hold", "h", "screen.hold", N_("Hold"), N_("Let the others pass a waiting job, or let it go again")),
+    Key("jobs.note", "n", "screen.note", N_("Note"), N_("Write on the selected job; it is then never pruned")),
+    Key("jobs.filter", "slash", "screen.filter", N_("Filter"), N_("Show only jobs that match what you type")),
+    Key("jobs.prune", "P", "screen.prune", N_("Prune"), N_("See which jobs are old, and delete them")),
+    Key(
+        "jobs.sort", "s", "screen.sort", N_("Sort"), N_("The next order: by state, version, time, speed, memory"), False
+    ),
+    Key("jobs.cheaper", "R", "screen.cheaper", N_("Cheaper"), N_("Once more with less memory, changing least"), False),
+    Key("jobs.again", "e", "screen.again", N_("Again"), N_("Open the form with the values of this job"), False),
+    Key(
+        "jobs.back", "escape", "screen.back", N_("Back"), N_("Out of the filter; else back to the first screen"), False
+    ),
 )
 LOG: Final = (
     Key("log.search", "slash", "search", N_("Seek"), N_("Seek in the log as one types")),
