@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from engine.identity import PROC
@@ -9,6 +10,7 @@ from engine.job_folder import JobFolder, read_journal
 from engine.protocol import AnyEvent
 from liveavatar_tui import codes
 from liveavatar_tui.jobs.job import Job, Story, fold, read_spec, stand
+from liveavatar_tui.jobs.records import note_path, read_note, stamp
 
 
 class Watcher:
@@ -42,6 +44,37 @@ class Watcher:
 def read_job(folder: JobFolder, *, proc: Path = PROC) -> Job:
     """One job at this moment."""
     return Watcher(folder, proc=proc).poll()
+
+
+class Overview:
+    """Mutable: one watcher a job, so that a look costs what was added; ended jobs are read once, their notes again."""
+
+    def __init__(self, jobs_dir: Path) -> None:
+        self._dir = jobs_dir
+        self._watchers: dict[Path, Watcher] = {}
+        self._ended: dict[Path, tuple[object, Job]] = {}
+
+    def look(self) -> tuple[Job, ...]:
+        """Every job, newest first."""
+        folders = job_folders(self._dir)
+        roots = {folder.root for folder in folders}
+        self._watchers = {root: watcher for root, watcher in self._watchers.items() if root in roots}
+        self._ended = {root: known for root, known in self._ended.items() if root in roots}
+        return tuple(self._job(folder) for folder in folders)
+
+    def _job(self, folder: JobFolder) -> Job:
+        noted = stamp(note_path(folder))
+        before, ended = self._ended.get(folder.root, (None, None))
+        if ended is not None:
+            if before == noted:
+                return ended
+            job = replace(ended, note=read_note(folder))
+        else:
+            job = self._watchers.setdefault(folder.root, Watcher(folder)).poll()
+        if job.story.end is not None:
+            self._ended[folder.root] = (noted, job)
+            self._watchers.pop(folder.root, None)
+        return job
 
 
 def job_folders(jobs_dir: Path) -> list[JobFolder]:
