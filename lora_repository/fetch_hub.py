@@ -67,11 +67,12 @@ def fetch_hub(reference: str, progress: Progress | None = None) -> Path:
 
 def _bar(progress: Progress, total: int) -> type[Any]:
     """A bar as the client wants one, which draws nothing and tells `progress`. Of its several the fullest counts."""
-    from huggingface_hub.utils.tqdm import tqdm
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
-    class Told(tqdm):  # type: ignore[misc,unused-ignore]
-        def __init__(self, *args: Any, **more: Any) -> None:
-            super().__init__(*args, **more | {"file": io.StringIO(), "disable": False})  # type: ignore[no-untyped-call]
+    class Told(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, name: str = "", **more: Any) -> None:
+            # Not disabled, whatever the environment says: a disabled bar counts nothing.
+            super().__init__(*args, **more | {"file": io.StringIO(), "disable": False})
 
         def update(self, n: float | None = 1) -> bool | None:
             drawn: bool | None = super().update(n)
