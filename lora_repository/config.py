@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import difflib
-import math
 from codecs import BOM_UTF8
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from json import JSONDecodeError
@@ -19,6 +18,7 @@ from lora_repository.codes import CONFIG_BROKEN, CONFIG_WRONG
 from lora_repository.finding import Finding, Problem, Severity
 from lora_repository.i18n import _
 from lora_repository.json_places import Member, read_object
+from lora_repository.json_rules import Rule, holds
 from lora_repository.place import open_regular
 from lora_repository.wording import command, shown
 
@@ -98,29 +98,27 @@ def rebuild_command(path: Path, *, r: int = 8, dmd_rank: int = 4) -> str:
     return command("printf", r"%s\n", text) + " > " + command(path)
 
 
-def _is_rank(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= 65536
-
-
-def _is_alpha(value: Any) -> bool:
-    return type(value) in (int, float) and 0 < value < 1e9 and math.isfinite(value)
-
-
-def _is_targets(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(entry, str) and entry for entry in value)
-
-
-def _is_reference(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and bool(value.strip()))
-
-
-_REQUIRED: Final[dict[str, Callable[[Any], bool]]] = {
-    "r": _is_rank,
-    "lora_alpha": _is_alpha,
-    "target_modules": _is_targets,
-    "dmd_rank": _is_rank,
+_RANK: Final[Rule] = {"type": "integer", "minimum": 1, "maximum": 65536}
+_RULES: Final[Mapping[str, Rule]] = {
+    "r": _RANK,
+    "lora_alpha": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1_000_000_000},
+    "target_modules": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+    "dmd_rank": _RANK,
+    "base_adapter": {"type": ["string", "null"], "pattern": r"\S"},
 }
-_KNOWN: Final = _REQUIRED | {"base_adapter": _is_reference}
+_REQUIRED: Final = tuple(name for name in _RULES if name != "base_adapter")
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of `config.json`: the rules that `parse_config` keeps."""
+    rules = {name: {"description": _expectation(name), **rule} for name, rule in _RULES.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "config.json of a version",
+        "type": "object",
+        "properties": rules,
+        "required": list(_REQUIRED),
+    }
 
 
 def _expectation(name: str) -> str:
@@ -155,8 +153,8 @@ def _repeated(members: list[Member], path: Path) -> list[Finding]:
 def _wrong(members: list[Member], path: Path) -> list[Finding]:
     findings = []
     for member in members:
-        good = _KNOWN.get(member.name)
-        if good is not None and not good(member.value):
+        rule = _RULES.get(member.name)
+        if rule is not None and not holds(member.value, rule):
             what = _("{key} is {value}; expected {what}").format(
                 key=f'"{member.name}"', value=_excerpt(member.value), what=_expectation(member.name)
             )
@@ -168,9 +166,9 @@ def _unknown(members: list[Member], path: Path) -> list[Finding]:
     """Keys that mean nothing here are told; one that looks like a misspelt key is a warning."""
     findings = []
     for member in members:
-        if member.name in _KNOWN:
+        if member.name in _RULES:
             continue
-        close = difflib.get_close_matches(member.name[:80], _KNOWN, n=1, cutoff=0.8)
+        close = difflib.get_close_matches(member.name[:80], _RULES, n=1, cutoff=0.8)
         what = _("{key} is not used").format(key=f'"{shown(member.name[:80])}"')
         if close:
             what = _('{key} is not used; is "{known}" meant?').format(key=f'"{shown(member.name)}"', known=close[0])

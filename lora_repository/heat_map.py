@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -16,7 +16,8 @@ _NUMBERED: Final = re.compile(r"(?P<family>.*?)\.?(?P<number>\d+)\.(?P<rest>.+)"
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """`values` is by row and column, None where there is no such module; `top` is the largest size of any value.
+    """`values` is by row and column, None where there is no such module; `top` is the largest size of any value, 1 for
+    cosines.
 
     `title` is what the rows are numbers of (`blocks`); "" for modules that stand alone.
     """
@@ -40,13 +41,28 @@ def heat_maps(values: Mapping[str, float | None], unit: Unit) -> tuple[HeatMap, 
         family, row, column = (match["family"], match["number"], match["rest"]) if match else ("", "", module)
         families.setdefault(family, {}).setdefault(row, {})[column] = value
     top = max((abs(value) for value in values.values() if value is not None), default=0.0)
+    if unit == "cosine":
+        top = 1.0
     return tuple(_map(family, cells, unit, top) for family, cells in families.items())
 
 
 def _map(title: str, cells: Mapping[str, Mapping[str, float | None]], unit: Unit, top: float) -> HeatMap:
-    columns = tuple(dict.fromkeys(column for row in cells.values() for column in row))
+    columns = _in_order(dict.fromkeys(column for row in cells.values() for column in row))
     values = tuple(tuple(row.get(column) for column in columns) for row in cells.values())
     return HeatMap(title, tuple(cells), columns, values, unit, top)
+
+
+def _in_order(columns: Iterable[str]) -> tuple[str, ...]:
+    """Modules of one group side by side; q, k, v, o in this order, which no alphabet has."""
+    groups: dict[str, list[str]] = {}
+    for column in columns:
+        groups.setdefault(column.rpartition(".")[0], []).append(column)
+    return tuple(column for group in groups.values() for column in sorted(group, key=_place))
+
+
+def _place(column: str) -> tuple[int, str]:
+    leaf = column.rpartition(".")[2]
+    return ("qkvo".find(leaf) if len(leaf) == 1 else -1), leaf
 
 
 def shade(value: float | None, top: float) -> str:

@@ -11,7 +11,6 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Collection
-from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ from typing import Final
 import msgspec
 
 from lora_repository.folder import CONTRACT_NAMES
-from lora_repository.own_cache import read_own, write_own
+from lora_repository.own_cache import code_digest, read_own, write_own
 from lora_repository.proof import Proof
 from lora_repository.remote_copies import cache_home
 from lora_repository.settled import is_settled
@@ -138,18 +137,8 @@ def _mark(found: os.stat_result) -> bytes:
 
 def _conditions(base: str | None) -> bytes | None:
     """The digest of what a proof depends on besides the files; None where it is not known."""
-    rules = _rules()
+    rules = code_digest()
     if base is None or rules is None:
         return None
     who = f"{os.geteuid()} {os.getegid()} {sorted(os.getgroups())}"
     return blake2b("\0".join((base, rules, who)).encode(), digest_size=_DIGEST).digest()
-
-
-@cache
-def _rules() -> str | None:
-    """The digest of this package's own code: another rule makes another proof, whoever forgets to count a version."""
-    digest = blake2b(digest_size=_DIGEST)
-    files = sorted(Path(__file__).parent.glob("*.[pj]*"))
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest() if files else None

@@ -167,13 +167,14 @@ class LoraRepository:
         """Keep a comparison of a version as it is; the file. Raises Problem LORA040, LORA049, LORA073 other bytes."""
         return write_comparison(self.state, made, hashes_of(self.version(made.version).path))
 
-    def passed(self, version: Version) -> bool | None:
-        """How the last comparison of its present bytes ended, None where there is none; reads no file of it.
+    def passed(self, version: Version, hashes: Mapping[str, str] | None = None) -> bool | None:
+        """How the last comparison of its present bytes ended, None where there is none.
 
-        None as well for bytes that nobody has hashed since they changed.
+        Without `hashes` of its files nothing is read: None as well for bytes that nobody has hashed since they changed.
         """
         name = str(version.name)
-        hashes = known_hashes(self.state, version.path) if read_comparisons(self.state, name) else None
+        if hashes is None and read_comparisons(self.state, name):
+            hashes = known_hashes(self.state, version.path)
         last = last_comparison(self.state, name, hashes) if hashes is not None else None
         return None if last is None else last.passed
 

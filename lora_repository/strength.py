@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from lora_repository.i18n import _
 from lora_repository.match import LoraPair
 from lora_repository.part import PartProof
 from lora_repository.place import explain, open_regular
-from lora_repository.wording import shown
+from lora_repository.wording import command, shown
 
 Floats = npt.NDArray[np.float64]
 Progress = Callable[[int], None]
@@ -119,11 +119,13 @@ def read_floats(file: BufferedReader, tensor: TensorInfo) -> Floats:
 def to_floats(data: bytes, dtype: str) -> Floats:
     """Stored numbers as 64-bit floats, exactly; raises ValueError for a type that holds no floats."""
     if dtype == "BF16":
-        wide = np.frombuffer(data, "<u2").astype("<u4") << 16
-        return wide.view("<f4").astype(np.float64)
-    if dtype not in _TYPES:
+        stored: npt.NDArray[Any] = (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
+    elif dtype in _TYPES:
+        stored = np.frombuffer(data, _TYPES[dtype])
+    else:
         raise ValueError(dtype)
-    return np.frombuffer(data, _TYPES[dtype]).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a NaN is found by whoever asks for finite numbers
+        return stored.astype(np.float64)
 
 
 def unreadable(file: Path, module: str) -> Problem:
@@ -134,7 +136,7 @@ def unreadable(file: Path, module: str) -> Problem:
             module=shown(module), file=shown(file.name)
         ),
         _("Look for what is wrong with it: {command}").format(
-            command=f"liveavatar-tui check --full {shown(file.parent)}"
+            command=command("liveavatar-tui", "check", file.parent, "--full")
         ),
         path=shown(file),
     )

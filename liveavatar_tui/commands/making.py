@@ -6,7 +6,7 @@ from argparse import Namespace
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from liveavatar_tui.commands.output import Meter, complain_finding, say, say_json
+from liveavatar_tui.commands.output import Meter, complain_finding, say, say_findings, say_json
 from liveavatar_tui.commands.parser import add_command, add_json, as_json, examples
 from liveavatar_tui.commands.shared import settings_of
 from lora_repository.i18n import _
@@ -88,11 +88,15 @@ def publish(given: Namespace) -> int:
     with _metered(quiet=as_json(given)) as meter:
         made = deployment.publish(source, getattr(given, "name", None), deployment.title_of(given.source), meter.add)
     place = deployment.repository.root / made.version
+    copy = deployment.same_as(made.version, made.files)
+    findings = [copy] if copy is not None else []
     if as_json(given):
-        say_json(msgspec.to_builtins(made) | {"path": str(place)})
+        told = {"path": str(place), "findings": [finding.as_dict() for finding in findings]}
+        say_json(msgspec.to_builtins(made) | told)
         return 0
     say(_("{version} is published: {path}").format(version=made.version, path=place))
     say("  " + _("Point a channel at it: {command}").format(command=switch_command("latest", made.version)))
+    say_findings(findings)
     return 0
 
 

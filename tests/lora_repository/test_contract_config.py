@@ -7,9 +7,10 @@ from adapter_files import CONFIG
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lora_repository.config import parse_config, read_config, rebuild_command
+from lora_repository.config import parse_config, read_config, rebuild_command, schema
 from lora_repository.finding import Severity
 from lora_repository.json_places import read_object
+from lora_repository.json_rules import holds
 
 PATH = Path("v1.0_x/config.json")
 
@@ -115,3 +116,26 @@ def test_any_object_is_read_as_json_reads_it(document, spread):
 @given(st.binary(max_size=100) | st.text(max_size=100).map(str.encode))
 def test_any_bytes_are_answered(data):
     findings_of(data)
+
+
+@pytest.mark.parametrize(
+    ("rule", "good", "bad"),
+    [
+        ({"type": "integer", "minimum": 1, "maximum": 3}, [1, 3], [0, 4, True, 1.0, "1", None, []]),
+        ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 9}, [0.1, 8], [0, 9, 10**400, True, "1"]),
+        ({"type": ["string", "null"], "pattern": r"\S"}, [None, " x"], ["", " \t", 1, ["x"]]),
+        ({"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}}, [["a"]], [[], [""], [1], "a"]),
+        ({"type": "number"}, [1, 1.5], [float("inf"), float("nan"), True]),
+    ],
+)
+def test_rules_mean_what_json_schema_means(rule, good, bad):
+    assert all(holds(value, rule) for value in good)
+    assert not any(holds(value, rule) for value in bad)
+
+
+def test_the_schema_asks_for_what_the_contract_asks():
+    asked = schema()
+    assert asked["required"] == ["r", "lora_alpha", "target_modules", "dmd_rank"]
+    assert set(asked["properties"]) == {*CONFIG, "base_adapter"}
+    good = CONFIG | {"base_adapter": None}
+    assert all(holds(good[name], rule) for name, rule in asked["properties"].items())

@@ -186,6 +186,23 @@ def test_without_the_weights_it_says_so(tmp_path):
     assert found.parts[0].total.relative_a is None
 
 
+def test_weights_stored_as_scaled_codes(tmp_path, monkeypatch):
+    """As the embedded model stores them: 8-bit codes, and a scale for each row."""
+    rng = np.random.default_rng(0)
+    codes, scales = rng.integers(-127, 128, (16, 32), np.int8), rng.random((16, 1)).astype("<f4")
+    document = {
+        "x.weight": {"dtype": "I8", "shape": [16, 32], "data_offsets": [0, 512]},
+        "x.weight_scale": {"dtype": "F32", "shape": [16, 1], "data_offsets": [512, 576]},
+        "y.weight": {"dtype": "I8", "shape": [1, 1], "data_offsets": [576, 577]},
+    }
+    raw = json.dumps(document).encode()
+    path = tmp_path / "base.safetensors"
+    path.write_bytes(struct.pack("<Q", len(raw)) + raw + codes.tobytes() + scales.tobytes() + b"\1")
+    monkeypatch.setattr("lora_repository.base_norms._PIECE", 100)
+    norms = BaseNorms([path], tmp_path / "cache").of(["x", "y", "z"], lambda count: None)
+    assert norms == {"x": pytest.approx(np.linalg.norm(codes * scales.astype(np.float64)))}
+
+
 def test_heat_maps_lay_modules_out(tmp_path):
     write_random(tmp_path / "v1.0_a", 1)
     write_random(tmp_path / "v1.1_b", 2)

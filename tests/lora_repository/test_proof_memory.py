@@ -116,7 +116,7 @@ def test_other_folder_of_the_same_name(version, tmp_path):
 def test_another_base_model_and_other_rules_forget_everything(version, tmp_path, monkeypatch):
     remember(version, tmp_path / "cache")
     assert asked_again(version, tmp_path / "cache", base="other") == 1
-    monkeypatch.setattr("lora_repository.proof_memory._rules", lambda: "other rules")
+    monkeypatch.setattr("lora_repository.proof_memory.code_digest", lambda: "other rules")
     assert asked_again(version, tmp_path / "cache") == 1
 
 
