@@ -19,6 +19,7 @@ from lora_repository.i18n import _, ngettext
 if TYPE_CHECKING:
     from liveavatar_tui.deployment import Deployment
     from liveavatar_tui.switch_plan import SwitchPlan
+    from lora_repository.base import BaseTable
     from lora_repository.history import Generation
     from lora_repository.trash import Trashed
 
@@ -83,6 +84,13 @@ class VersionDesk:
 
         self.refresh()
         return Deployment(self._settings)
+
+    def bases(self) -> tuple[BaseTable, BaseTable]:
+        """The linears of the base model: video model, text encoder. Raises Problem RUN0xx."""
+        from engine.checkpoint_layout import find_layout
+        from engine.resolving import base_tables
+
+        return base_tables(find_layout(self._settings.ckpt_dir))
 
     def switch(self, plan: SwitchPlan, reason: str) -> Generation:
         """Carry a plan out; raises Problem."""

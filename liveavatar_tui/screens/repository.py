@@ -233,7 +233,6 @@ class RepositoryScreen(VersionWays):
             self._arrange()
 
     def select(self, name: str) -> None:
-        """Put the cursor on a version, now or as soon as the list is there."""
         self._wanted = name
         if name in self._rows:
             self._wanted = None

@@ -28,7 +28,7 @@ def details(row: VersionRow, known: Detailed | None, checked: Checked | None) ->
     return spaced(
         [
             [paragraph(Content.styled(safe_text(row.name), "bold"))],
-            [_verdict(proof), *_read_whole(checked)],
+            [verdict_line(proof), *_read_whole(checked)],
             describe(findings),
             mends(known.mends if known is not None else ()),
             remarks(row),
@@ -101,7 +101,8 @@ def _muted(text: str, lead: str = "") -> Paragraph:
     return paragraph(Content.styled(safe_text(text), "$muted"), lead)
 
 
-def _verdict(proof: Proof | None) -> Paragraph:
+def verdict_line(proof: Proof | None) -> Paragraph:
+    """Whether it would load, with sign, word and colour."""
     if proof is None:
         return _muted(_("Checking whether it would load…"))
     severity = worst(proof.findings)

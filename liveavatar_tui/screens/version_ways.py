@@ -15,6 +15,9 @@ class VersionWays(Deeds):
     host: str
     marked: str | None = None
 
+    def select(self, name: str) -> None:
+        """Put the cursor on a version, now or as soon as it is listed."""
+
     def show_mark(self, name: str | None) -> None:
         """Draw the mark."""
 
@@ -29,6 +32,16 @@ class VersionWays(Deeds):
         from liveavatar_tui.screens.trash import TrashScreen
 
         self.app.push_screen(TrashScreen(self.desk, self.host))
+
+    def action_publish(self) -> None:
+        """Make a version."""
+        from liveavatar_tui.screens.publish import PublishScreen
+
+        def made(name: str | None) -> None:
+            if name is not None:
+                self.select(name)
+
+        self.app.push_screen(PublishScreen(self.desk, self.host), made)
 
     def action_copy_path(self) -> None:
         """Copy the path of the version."""

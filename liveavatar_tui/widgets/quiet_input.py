@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.suggester import Suggester
 from textual.widgets import Input
 
 
@@ -18,6 +19,16 @@ class QuietInput(Input):
     QuietInput > .input--placeholder { color: $muted; }
     """
 
-    def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None, classes: str = "") -> None:
-        super().__init__(value, placeholder=placeholder, id=id, classes=classes, select_on_focus=False)
+    def __init__(
+        self,
+        value: str = "",
+        *,
+        placeholder: str = "",
+        id: str | None = None,
+        classes: str = "",
+        suggester: Suggester | None = None,
+    ) -> None:
+        super().__init__(
+            value, placeholder=placeholder, id=id, classes=classes, select_on_focus=False, suggester=suggester
+        )
         self.cursor_blink = False
