@@ -5,6 +5,7 @@ A use-case between `Deployment` and the screens. Knows no widget; every method m
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ import msgspec
 
 from liveavatar_tui.catalogue import Catalogue, Listing
 from liveavatar_tui.settings import Settings, reload_settings
-from lora_repository.finding import Problem
+from lora_repository.finding import Finding, Problem
 from lora_repository.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -40,6 +41,19 @@ class Going(msgspec.Struct, frozen=True):
     size: int
 
 
+class Fetching(msgspec.Struct, frozen=True):
+    """What a reference stands for: `here` where it is on this host, else the `place` it would come to, with the room
+    there in bytes; `finding` where it leads nowhere."""
+
+    reference: str
+    stands_for: str
+    here: Path | None = None
+    place: Path | None = None
+    free: int = 0
+    finding: Finding | None = None
+
+
+UPSTREAM: Final = "Quark-Vision/Live-Avatar"
 _FIRST: Final = 150  # more than any terminal has rows
 
 
@@ -91,6 +105,37 @@ class VersionDesk:
         from engine.resolving import base_tables
 
         return base_tables(find_layout(self._settings.ckpt_dir))
+
+    def unfetched(self) -> str:
+        """The first channel that is not on this host, else upstream's own adapter."""
+        from lora_repository.codes import NOT_FETCHED
+
+        deployment = self.deployment()
+        for channel in self._settings.channels():
+            try:
+                deployment.resolve(channel)
+            except Problem as error:
+                if error.finding.code == NOT_FETCHED:
+                    return channel
+        return UPSTREAM
+
+    def fetching(self, reference: str) -> Fetching:
+        """What fetching `reference` would mean; what is wrong with it is a finding."""
+        from lora_repository.codes import NOT_FETCHED
+        from lora_repository.remote_copies import hub_cache, is_url, url_place, without_secrets
+
+        target, channels = reference, self._settings.channels()
+        for _step in channels:
+            target = channels.get(target, target)
+        shown = without_secrets(target) if is_url(target) else target
+        try:
+            return Fetching(reference, shown, here=self.deployment().resolve(reference))
+        except Problem as error:
+            if error.finding.code != NOT_FETCHED:
+                return Fetching(reference, shown, finding=error.finding)
+        place = url_place(target).parent if is_url(target) else hub_cache()
+        there = next(folder for folder in (place, *place.parents) if folder.is_dir())
+        return Fetching(reference, shown, place=place, free=shutil.disk_usage(there).free)
 
     def switch(self, plan: SwitchPlan, reason: str) -> Generation:
         """Carry a plan out; raises Problem."""

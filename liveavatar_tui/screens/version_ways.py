@@ -5,7 +5,14 @@ Opens screens and dialogs, imported when they are first asked for. The screen sa
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from textual import work
+from textual.content import Content
+
+from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.screens.deeds import Deeds
+from lora_repository.finding import Finding, Problem
 from lora_repository.i18n import _
 
 
@@ -42,6 +49,43 @@ class VersionWays(Deeds):
                 self.select(name)
 
         self.app.push_screen(PublishScreen(self.desk, self.host), made)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="fetch", description="see what is not here")
+    def action_fetch(self) -> None:
+        """Bring what a channel names to this host."""
+        try:
+            reference = self.desk.unfetched()
+        except Problem as problem:
+            self.app.call_from_thread(self.tell, problem.finding)
+        else:
+            self.app.call_from_thread(self._ask_fetch, reference)
+
+    def _ask_fetch(self, reference: str) -> None:
+        from liveavatar_tui.screens.fetch import FetchDialog
+
+        def answered(wanted: str | None) -> None:
+            if wanted is not None:
+                self._fetch(wanted)
+
+        self.app.push_screen(FetchDialog(reference, self.desk.fetching), answered)
+
+    def _fetch(self, reference: str) -> None:
+        from liveavatar_tui.screens.progress import ProgressDialog, Tell
+
+        def deed(tell: Tell) -> Path:
+            return self.desk.deployment().fetch(reference, tell)
+
+        dialog: ProgressDialog[Path] = ProgressDialog(_("Fetching"), Content(safe_text(reference)), deed)
+        self.app.push_screen(dialog, self._fetched)
+
+    def _fetched(self, found: Path | Finding | None) -> None:
+        if isinstance(found, Finding):
+            self.tell(found)
+        elif found is None:
+            self.say(_("The download was stopped; what has arrived is kept for the next time."))
+        else:
+            self.say(_("It is here: {path}").format(path=found))
+        self.look_again()
 
     def action_copy_path(self) -> None:
         """Copy the path of the version."""
