@@ -46,6 +46,7 @@ def _parser() -> CommandParser:
         config,
         jobs,
         making,
+        preflight,
         queueing,
         removing,
         repository,
@@ -66,10 +67,11 @@ def _parser() -> CommandParser:
         metavar="FILE",
         help=_("Settings file; else $LIVEAVATAR_CONFIG, ./config.yaml, the user's, the checkout's."),
     )
+    parser.add_argument("--plain", action="store_true", help=_("The app as plain lines, for screen readers and pipes."))
     parser.add_argument("--version", action="version", version=_version(), help=_("Print the version."))
     parser.with_help().set_defaults(run=_open)
     commands = parser.add_subparsers(title=_("Commands"), metavar=_("COMMAND"), parser_class=CommandParser)
-    for module in (repository, checking, switching, making, removing, running, jobs, queueing, config):
+    for module in (repository, checking, switching, making, removing, preflight, running, jobs, queueing, config):
         module.register(commands)
     return parser
 
@@ -81,7 +83,7 @@ def _open(given: Namespace) -> int:
     settings = settings_of(given)
     from liveavatar_tui.app import run_app
 
-    return run_app(settings)
+    return run_app(settings, main, plain=hasattr(given, "plain"))
 
 
 def _version() -> str:

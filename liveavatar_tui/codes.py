@@ -49,6 +49,16 @@ CHANNEL_HAS_NO_FILE: Final = Code(
     N_("No settings file was found that could say what {channel} is."),
     N_("Copy the product's config.yaml to where you are, or name one: liveavatar-tui --config FILE"),
 )
+SETTINGS_UNWRITABLE: Final = Code(
+    "CFG007",
+    N_("The settings file {path} cannot be written: {reason}."),
+    N_("Look at its rights: ls -l {path}"),
+)
+SETTINGS_CHANGED: Final = Code(
+    "CFG008",
+    N_("{path} has changed since, so the change cannot be taken back."),
+    N_("Change it in an editor, or set the value again"),
+)
 
 # --- jobs
 NO_SUCH_JOB: Final = Code(

@@ -1,4 +1,4 @@
-"""One YAML file of nested settings, read with the line of every key. Knows no setting by name.
+"""One YAML file of nested settings, read with the line of every key; one key of it changed. Knows no setting by name.
 
 A key written twice, or one that is not known, is an error with its line: a setting is never dropped in silence.
 """
@@ -14,8 +14,10 @@ import yaml
 
 from engine.job_folder import reason
 from liveavatar_tui import codes
+from lora_repository.files import write_whole
 from lora_repository.finding import Problem
 from lora_repository.i18n import _
+from lora_repository.yaml_edit import Keys, replace_scalar
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -47,6 +49,47 @@ def read_config(path: Path, known: frozenset[str]) -> ConfigFile:
     finally:
         loader.dispose()
     return ConfigFile(path, values, lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of the file, whole: what it was (None: there was no file) and what it became."""
+
+    path: Path
+    before: bytes | None
+    after: bytes
+
+
+def write_setting(path: Path, key: str, value: str | float | bool | None) -> Edit:
+    """Put `value` at a dotted key and leave every other byte of the file as it is; a missing file is made.
+
+    Raises `Problem` CFG001, CFG007 or LORA063.
+    """
+    place = path.resolve()  # a linked file is edited where it really lies, and stays linked
+    text = _read_text(place) if place.exists() else None
+    section, _dot, leaf = key.rpartition(".")
+    keys: Keys = (section, leaf) if section else (leaf,)
+    after = replace_scalar(text or "", keys, value, place).encode()
+    _write(place, after)
+    return Edit(place, None if text is None else text.encode(), after)
+
+
+def take_back(edit: Edit) -> None:
+    """Undo an edit. Raises `Problem` CFG008 when the file has changed since, CFG007 when it cannot be written."""
+    if edit.path.read_bytes() != edit.after:
+        raise codes.SETTINGS_CHANGED.problem(path=str(edit.path))
+    if edit.before is None:
+        edit.path.unlink()
+    else:
+        _write(edit.path, edit.before)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+    except OSError as fault:
+        raise codes.SETTINGS_UNWRITABLE.problem(path=str(path), reason=reason(fault)) from fault
 
 
 def _read_text(path: Path) -> str:

@@ -21,13 +21,14 @@ from textual.theme import Theme, ThemeProvider
 from textual.widgets.option_list import Option
 
 from liveavatar_tui import keymap
-from liveavatar_tui.messages import GenerateWith, OpenJob, RepeatJob
+from liveavatar_tui.messages import GenerateWith, OpenJob, RepeatJob, SettingsChanged, ShowVersion
 from liveavatar_tui.screens.home import HomeScreen
 from liveavatar_tui.settings import Settings
+from liveavatar_tui.terminal.flow import ASK, Flow
 from liveavatar_tui.terminal.guard import TerminalGuard
-from liveavatar_tui.terminal.line_filter import ControlFilter
-from liveavatar_tui.theme import DARK, THEMES
-from lora_repository.i18n import _
+from liveavatar_tui.terminal.line_filter import ColourlessFilter, ControlFilter
+from liveavatar_tui.theme import DARK, THEMES, chosen
+from lora_repository.i18n import _, set_language
 
 if TYPE_CHECKING:
     from liveavatar_tui.screens.generate import Examine
@@ -79,11 +80,30 @@ class LiveAvatarApp(App[int]):
         self._on_painted = painted
         self.animation_level = "none"
         self.settings = settings
+        self.flow = Flow(self._ask_terminal)
+        self.set_reactive(LiveAvatarApp.theme, chosen(settings.theme, self.console.color_system).name)
         self.host = host or socket.gethostname()
-        self.add_mode("home", self._home_screen)
-        self.add_mode("versions", self._repository_screen)
-        self.add_mode("generate", self._generate_screen)
-        self.add_mode("jobs", self._jobs_screen)
+        for name, build in self._places().items():
+            self.add_mode(name, build)
+
+    def _ask_terminal(self) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(ASK)
+        else:
+            self.flow.hear()
+
+    def on_cursor_position(self) -> None:
+        """The terminal has taken in what was sent before it was asked."""
+        self.flow.hear()
+
+    def _places(self) -> dict[str, Callable[[], Screen[None]]]:
+        return {
+            "home": self._home_screen,
+            "versions": self._repository_screen,
+            "generate": self._generate_screen,
+            "jobs": self._jobs_screen,
+            "settings": self._settings_screen,
+        }
 
     def _home_screen(self) -> Screen[None]:
         return HomeScreen(self.settings, self.host)
@@ -103,6 +123,11 @@ class LiveAvatarApp(App[int]):
 
         return JobsScreen(self.settings, self.host)
 
+    def _settings_screen(self) -> Screen[None]:
+        from liveavatar_tui.screens.settings import SettingsScreen
+
+        return SettingsScreen(self.settings, self.host)
+
     @property
     def available_themes(self) -> dict[str, Theme]:
         """Textual's themes and ours: ours are known before the first style sheet is read, so it is read once."""
@@ -110,10 +135,11 @@ class LiveAvatarApp(App[int]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our own variables, for themes that are not ours: greys that can be read on light and on dark."""
-        return {"muted": "#7f8993", "faint": "#6b747d"}
+        return {"muted": "#7f8993", "faint": "#6b747d", "production": "#14181d"}
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), ControlFilter()]
+        colourless = [ColourlessFilter()] if self.no_color else []
+        return [*super().get_line_filters(), *colourless, ControlFilter()]
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._on_painted)
@@ -152,7 +178,7 @@ class LiveAvatarApp(App[int]):
         from liveavatar_tui.screens.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen())
+            self.push_screen(HelpScreen(self.screen))
 
     async def on_generate_with(self, message: GenerateWith) -> None:
         from liveavatar_tui.screens.generate import GenerateScreen
@@ -160,6 +186,28 @@ class LiveAvatarApp(App[int]):
         await self.switch_mode("generate")
         if isinstance(self.screen, GenerateScreen):
             self.screen.choose(message.version)
+
+    async def on_settings_changed(self, message: SettingsChanged) -> None:
+        """Places that are open hold the settings that they were made with: they are made anew when next asked for."""
+        from liveavatar_tui.screens.settings import SettingsScreen
+
+        self.settings = message.after
+        if message.before.theme != message.after.theme:
+            self.theme = chosen(message.after.theme, self.console.color_system).name
+        for name, build in self._places().items():
+            if name != self.current_mode:
+                await self.remove_mode(name)
+                self.add_mode(name, build)
+        if message.before.language != message.after.language and isinstance(self.screen, SettingsScreen):
+            set_language(None if message.after.language == "auto" else message.after.language)
+            await self.screen.speak_again()
+
+    async def on_show_version(self, message: ShowVersion) -> None:
+        from liveavatar_tui.screens.repository import RepositoryScreen
+
+        await self.action_go("versions")
+        if message.name and isinstance(self.screen, RepositoryScreen):
+            self.screen.select(message.name)
 
     async def on_repeat_job(self, message: RepeatJob) -> None:
         from liveavatar_tui.screens.generate import GenerateScreen
@@ -172,4 +220,4 @@ class LiveAvatarApp(App[int]):
         from liveavatar_tui.screens.job import JobScreen
 
         await self.action_go("jobs")
-        await self.push_screen(JobScreen(message.folder, self.settings, self.host))
+        await self.push_screen(JobScreen(message.folder, self.settings, self.host, self.flow))

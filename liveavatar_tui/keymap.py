@@ -188,7 +188,8 @@ GENERATE: Final = (
 JOB: Final = (
     Key("job.back", "escape", "screen.back", N_("Back"), N_("Back to the list of jobs; the job goes on")),
     Key("job.cancel", "x", "screen.cancel", N_("Cancel"), N_("Stop the job")),
-    Key("job.follow", "f,G,end", "screen.follow", N_("Follow"), N_("Go to the end of the log and stay there")),
+    Key("job.follow", "f,G,end", "screen.follow", N_("Follow"), N_("Go to the end of the log and stay there"), False),
+    Key("job.zoom", "z", "screen.zoom", N_("Zoom"), N_("The frames alone, or everything")),
     Key("job.path", "o", "screen.output", N_("Output"), N_("Copy the path of the video")),
     Key("job.again", "e", "screen.again", N_("Again"), N_("Open the form with the values of this job")),
 )
@@ -248,6 +249,11 @@ TEXT: Final = (
     Key("text.top", "home,g", "scroll_home", N_("Top"), N_("First line"), False),
     Key("text.bottom", "end,G", "scroll_end", N_("Bottom"), N_("Last line"), False),
 )
+SETTINGS: Final = (
+    Key("settings.edit", "enter,e", "screen.edit", N_("Edit"), N_("Change the selected setting in config.yaml")),
+    Key("settings.default", "d", "screen.default", N_("Default"), N_("Write the default of the selected setting down")),
+    Key("settings.undo", "u", "screen.undo", N_("Undo"), N_("Take the last change back")),
+)
 HELP: Final = (Key("help.back", "escape,q", "screen.back", N_("Back"), N_("Back to where you were")),)
 DIALOG: Final = (
     Key("dialog.yes", "enter", "screen.confirm", N_("Confirm"), N_("Do it")),
@@ -301,5 +307,6 @@ SECTIONS: Final = (
     (N_("Jobs"), JOBS),
     (N_("One job"), JOB),
     (N_("Log"), LOG),
+    (N_("Settings"), SETTINGS),
     (N_("Seeking in a log"), SEARCH),
 )

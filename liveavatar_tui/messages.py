@@ -8,6 +8,7 @@ from pathlib import Path
 from textual.message import Message
 
 from engine.spec import RunSpec
+from liveavatar_tui.settings import Settings
 
 
 @dataclass
@@ -15,6 +16,13 @@ class GenerateWith(Message):
     """Open the form with this version chosen."""
 
     version: str
+
+
+@dataclass
+class ShowVersion(Message):
+    """Show the versions, with the one of this name selected; an empty name selects none."""
+
+    name: str
 
 
 @dataclass
@@ -29,3 +37,11 @@ class OpenJob(Message):
     """Watch the job in this folder."""
 
     folder: Path
+
+
+@dataclass
+class SettingsChanged(Message):
+    """Other settings are in force from here on."""
+
+    before: Settings
+    after: Settings

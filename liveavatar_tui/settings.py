@@ -16,14 +16,14 @@ from typing import Annotated, Any, Final, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from engine.spec import EMBEDDED
+from engine.spec import EMBEDDED, Precision, Pristine
 from liveavatar_tui import codes
 from liveavatar_tui.config_file import ConfigFile, read_config
 from liveavatar_tui.paths import config_candidates
-from lora_repository.i18n import _, normalise
+from lora_repository.i18n import N_, _, normalise
 
 CHANNELS: Final = ("default", "production", "staging")
-_WHERE = "A version name, `latest`, a folder, a `.safetensors` file, an https URL of one, or a hub id."
+_WHERE: Final = N_("A version name, `latest`, a folder, a `.safetensors` file, an https URL of one, or a hub id.")
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -33,48 +33,78 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class LoraSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Channels, and where the versions are."""
 
-    default: Annotated[str, Meta(description=f"What a run uses when it names no LoRA. {_WHERE}")] = "latest"
-    production: Annotated[str | None, Meta(description=f"What production uses. {_WHERE}")] = None
-    staging: Annotated[str | None, Meta(description=f"What staging uses. {_WHERE}")] = None
-    repository: Annotated[str, Meta(description="Folder of the LoRA versions.")] = "ckpt/lora_repository"
+    default: Annotated[str, Meta(description=" ".join((N_("What a run uses when it names no LoRA."), _WHERE)))] = (
+        "latest"
+    )
+    production: Annotated[str | None, Meta(description=" ".join((N_("What production uses."), _WHERE)))] = None
+    staging: Annotated[str | None, Meta(description=" ".join((N_("What staging uses."), _WHERE)))] = None
+    repository: Annotated[str, Meta(description=N_("Folder of the LoRA versions."))] = "ckpt/lora_repository"
 
 
 class PolicySettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What `production` demands of a version beyond that it loads."""
 
-    published: Annotated[bool, Meta(description="Published versions only: a byte that changes later shows.")] = False
-    no_warnings: Annotated[bool, Meta(description="No warning in its proof.")] = False
-    compared: Annotated[bool, Meta(description="Its last comparison passed.")] = False
-    reason: Annotated[bool, Meta(description="Whoever switches it says why.")] = True
+    published: Annotated[bool, Meta(description=N_("Published versions only: a byte that changes later shows."))] = (
+        False
+    )
+    no_warnings: Annotated[bool, Meta(description=N_("No warning in its proof."))] = False
+    compared: Annotated[bool, Meta(description=N_("Its last comparison passed."))] = False
+    reason: Annotated[bool, Meta(description=N_("Whoever switches it says why."))] = True
 
 
 class GenerateSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a run starts from."""
 
-    prompt: Annotated[str, Meta(description="What the video shows.")] = "a person talking to the camera, smiling"
-    image: Annotated[str | None, Meta(description="Portrait; null = the sample that ships with the product.")] = None
-    audio: Annotated[str | None, Meta(description="Speech; null = the sample that ships with the product.")] = None
+    prompt: Annotated[str, Meta(description=N_("What the video shows."))] = "a person talking to the camera, smiling"
+    image: Annotated[str | None, Meta(description=N_("Portrait; null = the sample that ships with the product."))] = (
+        None
+    )
+    audio: Annotated[str | None, Meta(description=N_("Speech; null = the sample that ships with the product."))] = None
     size: Annotated[
         str,
         Meta(
-            description="WIDTH*HEIGHT: bounds the area; the sides follow the portrait.", pattern=r"^\d+\s*[*x]\s*\d+$"
+            description=N_("WIDTH*HEIGHT: bounds the area; the sides follow the portrait."),
+            pattern=r"^\d+\s*[*x]\s*\d+$",
         ),
     ] = "704*384"
-    num_clip: Annotated[int | None, Meta(description="Clips of 48 frames (1.92 s); null = as long as the speech.")] = (
-        None
+    num_clip: Annotated[
+        int | None, Meta(description=N_("Clips of 48 frames (1.92 s); null = as long as the speech."))
+    ] = None
+    seed: Annotated[int, Meta(description=N_("Same seed, same machine: same video."), ge=0)] = 420
+    sample_steps: Annotated[int, Meta(description=N_("Denoising steps a block."), ge=1)] = 4
+    offload_model: Annotated[bool, Meta(description=N_("Keep the model in host memory between uses."))] = False
+    precision: Annotated[Precision, Meta(description=N_("Of the large matrices on a card: bf16, fp8."))] = (
+        Precision.BF16
     )
-    seed: Annotated[int, Meta(description="Same seed, same machine: same video.", ge=0)] = 420
-    sample_steps: Annotated[int, Meta(description="Denoising steps a block.", ge=1)] = 4
-    offload_model: Annotated[bool, Meta(description="Keep the model in host memory between uses.")] = False
-    avatarise: Annotated[bool, Meta(description="Turn a photograph into the nearest avatar, not refuse it.")] = False
-    threads: Annotated[int | None, Meta(description="CPU threads; null = as many as there are cores.")] = None
+    cache_precision: Annotated[Precision, Meta(description=N_("Of keys and values on a card: bf16, fp8."))] = (
+        Precision.BF16
+    )
+    skip_last_step: Annotated[bool, Meta(description=N_("Leave the last denoising pass out: a quarter faster."))] = (
+        False
+    )
+    pristine: Annotated[
+        Pristine, Meta(description=N_("Where the base model is kept without adapters: none, host, card."))
+    ] = Pristine.NONE
+    avatarise: Annotated[bool, Meta(description=N_("Turn a photograph into the nearest avatar, not refuse it."))] = (
+        False
+    )
+    threads: Annotated[int | None, Meta(description=N_("CPU threads; null = as many as there are cores."))] = None
 
 
 class JobsSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where jobs lie and how they end."""
 
-    folder: Annotated[str | None, Meta(description="Where jobs lie; null = the user's state folder.")] = None
-    grace_s: Annotated[float, Meta(description="Seconds between asking a job to end and killing it.", gt=0)] = 15.0
+    folder: Annotated[str | None, Meta(description=N_("Where jobs lie; null = the user's state folder."))] = None
+    grace_s: Annotated[float, Meta(description=N_("Seconds between asking a job to end and killing it."), gt=0)] = 15.0
+
+
+class DockerSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The container that runs are started in by hand; preflight holds every path against its mounts."""
+
+    image: Annotated[str | None, Meta(description=N_("Image of the container; null = none."))] = None
+    mounts: Annotated[
+        tuple[str, ...], Meta(description=N_("As `docker run -v` takes them: /host/folder:/folder/inside:ro."))
+    ] = ()
 
 
 class Config(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -83,16 +113,17 @@ class Config(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     lora: LoraSettings = msgspec.field(default_factory=LoraSettings)
     policy: PolicySettings = msgspec.field(default_factory=PolicySettings)
     ckpt_dir: Annotated[
-        str, Meta(description="Folder of the base model; `embedded` = the one that ships with the product.")
+        str, Meta(description=N_("Folder of the base model; `embedded` = the one that ships with the product."))
     ] = EMBEDDED
     generate: GenerateSettings = msgspec.field(default_factory=GenerateSettings)
     jobs: JobsSettings = msgspec.field(default_factory=JobsSettings)
+    docker: DockerSettings = msgspec.field(default_factory=DockerSettings)
     language: Annotated[
-        Literal["auto", "en", "zh_CN"], Meta(description="Of the screen; auto = as the locale says.")
+        Literal["auto", "en", "zh_CN"], Meta(description=N_("Of the screen; auto = as the locale says."))
     ] = "auto"
     theme: Annotated[
         Literal["auto", "dark", "light", "contrast", "ansi"],
-        Meta(description="Of the app; ansi = the terminal's own 16 colours, auto = as the terminal says."),
+        Meta(description=N_("Of the app; ansi = the terminal's own 16 colours, auto = as the terminal says.")),
     ] = "auto"
 
 
@@ -142,12 +173,18 @@ class Settings(Config, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 _PATHS: Final = frozenset({"lora.repository", "ckpt_dir", "generate.image", "generate.audio", "jobs.folder"})
 _TARGETS: Final = frozenset(f"lora.{name}" for name in CHANNELS)
+_LISTS: Final = frozenset({"docker.mounts"})
 _UNSET: Final = object()
 
 
 def keys() -> tuple[str, ...]:
     """Every dotted key, in the order of the file."""
-    return tuple(_kinds(Config))
+    return tuple(kinds())
+
+
+def kinds() -> dict[str, Any]:
+    """Dotted key -> annotated type, in the order of the file."""
+    return _kinds(Config)
 
 
 def variable(key: str) -> str:
@@ -157,7 +194,8 @@ def variable(key: str) -> str:
 
 def schema() -> dict[str, Any]:
     """JSON schema of `config.yaml`, for editors and for `docs/config.schema.json`."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Config)}
+    plain = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(Config)))  # a default may be a tuple
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **plain}
 
 
 def load_settings(
@@ -180,7 +218,7 @@ def load_settings(
         value, origin, base = _given(key, flags or {}, environ, read) or (_UNSET, Origin(Source.DEFAULT), home)
         origins[key] = origin
         if value is not _UNSET:
-            values[key] = _absolute(key, _checked(key, value, kind, origin), base)
+            values[key] = _absolute(key, checked(key, value, kind, origin), base)
         elif key == "lora.repository":
             values[key] = str(home / LoraSettings().repository)
     return _assemble(values, origins, file)
@@ -218,14 +256,22 @@ def _given(
     if flags.get(key) is not None:
         return flags[key], Origin(Source.FLAG, "--" + key.rpartition(".")[2].replace("_", "-")), Path.cwd()
     if text := environ.get(variable(key)):
-        value = normalise(text) if key == "language" else text
+        value = from_text(key, text)
         return value, Origin(Source.ENVIRONMENT, variable(key)), Path.cwd()
     if read is not None and key in read.values:
         return read.values[key], Origin(Source.FILE, str(read.path), read.lines[key]), read.path.parent
     return None
 
 
-def _checked(key: str, value: object, kind: Any, origin: Origin) -> Any:
+def from_text(key: str, text: str) -> object:
+    """What a variable says: locales in any spelling, lists with commas between."""
+    if key in _LISTS:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return normalise(text) if key == "language" else text
+
+
+def checked(key: str, value: object, kind: Any, origin: Origin) -> Any:
+    """The value as its type; raises `Problem` CFG005, naming where it came from."""
     try:
         return msgspec.convert(value, kind, strict=origin.source is Source.FILE)
     except msgspec.ValidationError as fault:

@@ -1,10 +1,12 @@
-"""The two themes of the app, one for dark and one for light backgrounds. All colours of the product are named here.
+"""The themes of the app: dark, light, high contrast, the terminal's own sixteen colours. Every colour is named here.
 
-Knows no widget: style sheets and component classes refer to these by variable (`$primary`, `$text-muted`, ...).
+Knows no widget: style sheets and component classes refer to these by variable (`$primary`, `$muted`, ...).
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Final
 
 from textual.theme import Theme
@@ -31,7 +33,8 @@ DARK: Final = Theme(
         "border": "#6fb7c9",
         "border-blurred": "#323b45",
         "muted": "#8b95a1",
-        "faint": "#56606b",
+        "faint": "#6a7581",
+        "production": "#14181d",
         "input-selection-background": "#6fb7c9 35%",
         "scrollbar": "#323b45",
         "scrollbar-hover": "#46525e",
@@ -63,7 +66,8 @@ LIGHT: Final = Theme(
         "border": "#1f7488",
         "border-blurred": "#c9d0d6",
         "muted": "#5d6872",
-        "faint": "#a3adb6",
+        "faint": "#87929c",
+        "production": "#ffffff",
         "scrollbar": "#c9d0d6",
         "scrollbar-hover": "#aeb8c1",
         "scrollbar-active": "#1f7488",
@@ -72,4 +76,101 @@ LIGHT: Final = Theme(
         "scrollbar-background-active": "#fbfbfc",
     },
 )
-THEMES: Final = (DARK, LIGHT)
+CONTRAST: Final = Theme(
+    name="liveavatar-contrast",
+    dark=True,
+    primary="#4de8ff",
+    secondary="#a9c7ff",
+    accent="#ffd60a",
+    success="#6dff8a",
+    warning="#ffd60a",
+    error="#ff8f8f",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#1c1c1c",
+    variables={
+        "block-cursor-background": "#ffd60a",
+        "block-cursor-foreground": "#000000",
+        "block-cursor-text-style": "bold",
+        "block-cursor-blurred-background": "#3a3a3a",
+        "block-cursor-blurred-foreground": "#ffffff",
+        "border": "#4de8ff",
+        "border-blurred": "#9a9a9a",
+        "muted": "#d6d6d6",
+        "faint": "#b4b4b4",
+        "production": "#000000",
+        "input-selection-background": "#4de8ff 45%",
+        "scrollbar": "#9a9a9a",
+        "scrollbar-hover": "#ffffff",
+        "scrollbar-active": "#ffd60a",
+        "scrollbar-background": "#1c1c1c",
+        "scrollbar-background-hover": "#1c1c1c",
+        "scrollbar-background-active": "#1c1c1c",
+    },
+)
+_OWN: Final = "ansi_default"
+SIXTEEN: Final = Theme(
+    name="liveavatar-16",
+    ansi=True,
+    primary="ansi_cyan",
+    secondary="ansi_blue",
+    accent="ansi_yellow",
+    success="ansi_green",
+    warning="ansi_yellow",
+    error="ansi_red",
+    foreground=_OWN,
+    background=_OWN,
+    surface=_OWN,
+    panel=_OWN,
+    boost=_OWN,
+    variables={
+        # Text and ground are the terminal's own, whatever they are: a row is told from the others by being reversed.
+        "ansi-background": "ansi_black",
+        "ansi-foreground": "ansi_white",
+        "block-cursor-background": _OWN,
+        "block-cursor-foreground": _OWN,
+        "block-cursor-text-style": "reverse",
+        "block-cursor-blurred-background": _OWN,
+        "block-cursor-blurred-foreground": _OWN,
+        "block-cursor-blurred-text-style": "underline",
+        "border": "ansi_cyan",
+        "border-blurred": _OWN,
+        "muted": _OWN,
+        "faint": _OWN,
+        "production": "ansi_black",
+        "input-cursor-background": _OWN,
+        "input-cursor-foreground": _OWN,
+        "input-cursor-text-style": "reverse",
+        "input-selection-background": "ansi_cyan",
+        "input-selection-foreground": "ansi_black",
+        "screen-selection-background": "ansi_cyan",
+        "screen-selection-foreground": "ansi_black",
+        "scrollbar": "ansi_cyan",
+        "scrollbar-hover": "ansi_cyan",
+        "scrollbar-active": "ansi_cyan",
+        "scrollbar-background": _OWN,
+        "scrollbar-background-hover": _OWN,
+        "scrollbar-background-active": _OWN,
+    },
+)
+THEMES: Final = (DARK, LIGHT, CONTRAST, SIXTEEN)
+BY_SETTING: Final = {"dark": DARK, "light": LIGHT, "contrast": CONTRAST, "ansi": SIXTEEN}
+"""What the setting `theme` may say besides `auto`."""
+_LIGHT_GROUNDS: Final = frozenset({"7", "15"})
+
+
+def chosen(setting: str, colour_system: str | None, environ: Mapping[str, str] = os.environ) -> Theme:
+    """The theme of a setting; `auto` looks at what the terminal says of itself.
+
+    NO_COLOR outranks the setting: then only the terminal's own colours are used, and a filter takes them away.
+    `colour_system` is Rich's finding: `truecolor`, `256`, `standard` or None.
+    """
+    if "NO_COLOR" in environ:
+        return SIXTEEN
+    if setting in BY_SETTING:
+        return BY_SETTING[setting]
+    if colour_system not in ("truecolor", "256"):
+        return SIXTEEN
+    ground = environ.get("COLORFGBG", "").rpartition(";")[2]  # `15;0`: the background's number is the last
+    return LIGHT if ground in _LIGHT_GROUNDS else DARK

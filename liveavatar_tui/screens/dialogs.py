@@ -1,7 +1,8 @@
-"""Small questions over a screen: yes or no, or a line of text with yes. Knows no use-case: the answer is a value."""
+"""Small questions over a screen: yes or no, a line of text, one of a few words. The answer is a value: no use-case."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -13,8 +14,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from liveavatar_tui import keymap
+from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.bars import KeyBar
 from liveavatar_tui.widgets.quiet_input import QuietInput
+from liveavatar_tui.widgets.rows import Line, Rows
 
 _CSS = """
 {name} {{ align: center middle; background: $background 60%; }}
@@ -74,6 +77,79 @@ class AskReason(ModalScreen[str | None]):
     @on(Input.Submitted)
     def action_confirm(self) -> None:
         self.dismiss(self.query_one("#reason", Input).value.strip())
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+class AskValue(ModalScreen[str | None]):
+    """A line of text that must pass `judge`, which says what is wrong with it or None. The answer: None for escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.DIALOG)
+    DEFAULT_CSS = _CSS.format(name="AskValue") + "AskValue .wrong { color: $text-error; margin-top: 1; }"
+
+    def __init__(self, title: str, text: str | Content, value: str, judge: Callable[[str], str | None]) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+        self._value = value
+        self._judge = judge
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = Content(self._title)
+            yield Static(self._text, markup=False)
+            yield QuietInput(self._value, id="value")
+            yield Static("", id="wrong", classes="wrong")
+            yield KeyBar(keymap.DIALOG)
+
+    def on_mount(self) -> None:
+        self.query_one("#wrong").display = False
+
+    @on(Input.Submitted)
+    def action_confirm(self) -> None:
+        value = self.query_one("#value", Input).value.strip()
+        wrong = self._judge(value)
+        if wrong is None:
+            self.dismiss(value)
+            return
+        told = self.query_one("#wrong", Static)
+        told.update(Content(safe_text(f"✗ {wrong}")))
+        told.display = True
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+class ChooseOne(ModalScreen[str | None]):
+    """One of a few words; None for escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.DIALOG)
+    DEFAULT_CSS = _CSS.format(name="ChooseOne") + "ChooseOne Rows { margin-top: 1; }"
+
+    def __init__(self, title: str, text: str | Content, choices: Sequence[str], chosen: str) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+        self._choices = choices
+        self._chosen = chosen
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = Content(self._title)
+            yield Static(self._text, markup=False)
+            yield Rows(id="choices")
+            yield KeyBar(keymap.DIALOG)
+
+    def on_mount(self) -> None:
+        marked = {choice: "● " if choice == self._chosen else "○ " for choice in self._choices}
+        rows = self.query_one(Rows)
+        rows.show([Line(choice, Content(f" {marked[choice]}{safe_text(choice)}")) for choice in self._choices])
+        rows.select(self._chosen)
+
+    @on(Rows.Chosen)
+    def action_confirm(self) -> None:
+        self.dismiss(self.query_one(Rows).selected())
 
     def action_back(self) -> None:
         self.dismiss(None)

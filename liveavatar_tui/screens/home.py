@@ -23,7 +23,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from liveavatar_tui import keymap, overview
-from liveavatar_tui.messages import GenerateWith, OpenJob
+from liveavatar_tui.messages import GenerateWith, OpenJob, ShowVersion
 from liveavatar_tui.overview import ChannelFact
 from liveavatar_tui.screens import home_text
 from liveavatar_tui.screens.base import Place
@@ -96,12 +96,13 @@ class HomeScreen(Place[None]):
     def compose(self) -> ComposeResult:
         yield TitleBar("home", f"{overview.user()}@{self._host}")
         with Container(id="places"):
-            with Vertical(id="channels-panel", classes="panel") as panel:
-                panel.border_title = Content(_("Channels"))
-                yield Rows(id="channels")
-            with Vertical(id="jobs-panel", classes="panel") as panel:
-                panel.border_title = Content(_("Jobs"))
-                yield Rows(id="jobs")
+            with Vertical(id="work"):
+                with Vertical(id="channels-panel", classes="panel") as panel:
+                    panel.border_title = Content(_("Channels"))
+                    yield Rows(id="channels")
+                with Vertical(id="jobs-panel", classes="panel") as panel:
+                    panel.border_title = Content(_("Jobs"))
+                    yield Rows(id="jobs")
             with VerticalScroll(id="machine-panel", classes="panel", can_focus=False) as scroll:
                 scroll.border_title = Content(_("This machine"))
                 yield Paragraphs(id="machine")
@@ -170,7 +171,7 @@ class HomeScreen(Place[None]):
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch", description="look at jobs and machine")
     def _watch(self) -> None:
-        from liveavatar_tui.screens.jobs import Overview
+        from liveavatar_tui.jobs.watching import Overview
 
         worker = get_current_worker()
         jobs_seen = Overview(self._settings.jobs_folder())
@@ -212,18 +213,24 @@ class HomeScreen(Place[None]):
         self.action_open()
 
     def action_open(self) -> None:
-        """The form with the selected channel, or the selected job."""
-        key = self.query_one("#jobs", Rows).selected() if self.query_one("#jobs").has_focus else None
-        if key is None:
-            self._open_channel()
+        """The selected job, or the version that the selected channel stands for."""
+        if self.query_one("#jobs").has_focus:
+            self._open_job()
             return
+        fact = next((fact for fact in self._facts if fact.name == self._channel()), None)
+        self.post_message(ShowVersion(fact.place.name if fact is not None and fact.place is not None else ""))
+
+    def _open_job(self) -> None:
+        key = self.query_one("#jobs", Rows).selected()
         job = next((job for job in self._jobs if job.id == key), None)
         if job is not None:
             self.post_message(OpenJob(job.folder.root))
         else:
-            self.post_message(GenerateWith(self._settings.lora.default))
+            self.action_new()
 
-    def _open_channel(self) -> None:
-        name = self.query_one("#channels", Rows).selected()
-        if name is not None:
-            self.post_message(GenerateWith(name))
+    def action_new(self) -> None:
+        """The form, with the selected channel."""
+        self.post_message(GenerateWith(self._channel() or self._settings.lora.default))
+
+    def _channel(self) -> str | None:
+        return self.query_one("#channels", Rows).selected()

@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from liveavatar_tui import overview
-from liveavatar_tui.overview import PRODUCTION, ChannelFact
+from liveavatar_tui.overview import PRODUCTION, ChannelFact, DiskFact
 from liveavatar_tui.quantities import bytes_text, moment_text, path_text, span_text
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.settings import Settings
@@ -32,8 +32,8 @@ _VERDICT: Final = 9
 _STATE: Final = 14
 _SHARE: Final = 5
 _LABEL: Final = 26
-_BAR: Final = 18
-_STYLE: Final = {PRODUCTION: "bold $background on $accent", "staging": "bold $secondary", "latest": "bold $primary"}
+_BAR: Final = 14
+_STYLE: Final = {PRODUCTION: "bold $production on $accent", "staging": "bold $secondary", "latest": "bold $primary"}
 _SIGN: Final = {None: "✓", Severity.INFO: "✓", Severity.WARNING: "!", Severity.ERROR: "✗"}
 _COLOUR: Final = {
     None: "$text-success",
@@ -51,7 +51,10 @@ _TIGHT: Final = ((0.95, "$text-error"), (0.85, "$text-warning"))
 
 def channel_lines(facts: Sequence[ChannelFact], verdicts: Mapping[Path, Severity | None]) -> list[Line]:
     """A line for each channel; the verdict is empty until the place is proved."""
-    return [Line(fact.name, partial(_channel, fact, _verdict(fact, verdicts))) for fact in facts]
+    return [
+        Line(fact.name, partial(_channel, fact, _verdict(fact, verdicts)), _NAME if fact.name == PRODUCTION else 0)
+        for fact in facts
+    ]
 
 
 def _channel(fact: ChannelFact, verdict: Content, width: int) -> Content:
@@ -68,7 +71,7 @@ def _channel(fact: ChannelFact, verdict: Content, width: int) -> Content:
 
 def _since(fact: ChannelFact) -> Content:
     if fact.follows:
-        return Content.styled(_("follows latest"), "$muted")
+        return Content.styled("→ latest", "$muted")
     return Content.styled(_switched(fact.switch), "$muted") if fact.switch is not None else Content("")
 
 
@@ -125,11 +128,18 @@ def _job(job: Job, width: int) -> Content:
 
 def _state(job: Job) -> tuple[str, str]:
     """Sign and colour."""
-    if job.state.live:
-        return "●", "bold $primary"
-    return {"done": ("✓", "$text-success"), "cancelled": ("–", "$muted"), "foreign": ("·", "$muted")}.get(
-        job.state, ("✗", "$text-error")
-    )
+    from liveavatar_tui.jobs.state import State
+
+    if job.state.queued:
+        return "○", "$primary"
+    if job.state.active:
+        return "●", "bold $warning" if job.state is State.SILENT else "bold $primary"
+    ended = {
+        State.DONE: ("✓", "$text-success"),
+        State.CANCELLED: ("–", "$muted"),
+        State.FOREIGN: ("·", "$muted"),
+    }
+    return ended.get(job.state, ("✗", "$text-error"))
 
 
 def _when(job: Job) -> str:
@@ -140,9 +150,14 @@ def _when(job: Job) -> str:
 
 
 def jobs_count(jobs: Sequence[Job]) -> Content | None:
-    """How many run; None when none does."""
-    live = sum(job.state.live for job in jobs)
-    return Content(ngettext("{n} running", "{n} running", live).format(n=live)) if live else None
+    """How many run and how many wait; None when none does."""
+    active, queued = sum(job.state.active for job in jobs), sum(job.state.queued for job in jobs)
+    told = []
+    if active:
+        told.append(ngettext("{n} running", "{n} running", active).format(n=active))
+    if queued:
+        told.append(ngettext("{n} waiting", "{n} waiting", queued).format(n=queued))
+    return Content(" · ".join(told)) if told else None
 
 
 # --- this machine
@@ -158,8 +173,16 @@ def machine_told(settings: Settings) -> Told:
     found = overview.machine()
     host = found.host
     memory = _gauge(_("memory"), host.total if host.limit is None else host.limit, host.available)
-    disks = [_gauge(_("disk"), disk.total, disk.free, path_text(disk.path)) for disk in overview.disks(settings)]
+    found_disks = overview.disks(settings)
+    disks = [told for disk in found_disks for told in _disk(disk, named=len(found_disks) > 1)]
     return spaced([_cards(found), [memory, *disks]])
+
+
+def _disk(disk: DiskFact, *, named: bool) -> list[Paragraph]:
+    told = [_gauge(_("disk"), disk.total, disk.free)]
+    if named:
+        told.append(paragraph(Content.styled(safe_text(path_text(disk.path)), "$muted"), " " * (_NAME - 3)))
+    return told
 
 
 def _cards(found: Machine) -> list[Paragraph]:
@@ -182,14 +205,13 @@ def _card(found: Machine, card: Card) -> list[Paragraph]:
     return told
 
 
-def _gauge(name: str, total: int, free: int, what: str = "") -> Paragraph:
+def _gauge(name: str, total: int, free: int) -> Paragraph:
     used = 1 - free / total if total else 0.0
     full = round(used * _BAR)
     colour = next((style for share, style in _TIGHT if used >= share), "$primary")
     bar = Content.assemble(("━" * full, colour), ("━" * (_BAR - full), "$border-blurred"))
     room = _("{free} of {total} free").format(free=bytes_text(free), total=bytes_text(total))
-    tail = Content.styled(f"  {safe_text(what)}", "$muted") if what else Content("")
-    return Paragraph(Content.styled(_fitted(name, _NAME - 3), "$muted"), bar + Content(f"  {room}") + tail)
+    return Paragraph(Content.styled(_fitted(name, _NAME - 3), "$muted"), bar + Content(f"  {room}"))
 
 
 def _fitted(text: str, cells: int) -> str:

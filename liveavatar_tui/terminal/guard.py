@@ -18,13 +18,11 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from liveavatar_tui.terminal.watchman import restore_terminal
+
 _GRACE_S: Final = 2.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 _HUNG_UP: Final = 128 + signal.SIGHUP
-# Out of: bracketed paste, mouse (4 kinds), focus reports, kitty keys, synchronised output, alternate screen; cursor on.
-_RESTORE: Final = (
-    b"\x1b[?2004l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[<u\x1b[?2026l\x1b[?1049l\x1b[?25h\x1b[0m"
-)
 
 
 class TerminalGuard:
@@ -75,14 +73,3 @@ class TerminalGuard:
     def _end_hard(self, code: int) -> None:
         restore_terminal(self._terminal, self._found)
         os._exit(code)
-
-
-def restore_terminal(terminal: int | None, found: list[Any] | None) -> None:
-    """Put the terminal's modes back without waiting for it: a terminal that does not read must not hold the end up."""
-    if terminal is None or found is None:
-        return
-    with contextlib.suppress(OSError, termios.error):
-        os.set_blocking(terminal, False)
-        os.write(terminal, _RESTORE)
-        os.set_blocking(terminal, True)
-        termios.tcsetattr(terminal, termios.TCSANOW, found)

@@ -1,6 +1,7 @@
-"""The last line of defence: no control character of any text reaches the terminal, whoever forgot to clean it.
+"""The last look at every line: no control character reaches the terminal, and no colour where NO_COLOR forbids them.
 
-Textual passes every rendered line through it. Knows nothing of where a text came from; `safe_text` is the first door.
+Textual passes every rendered line through these. Knows nothing of where a text came from; `safe_text` is the first
+door.
 """
 
 from __future__ import annotations
@@ -25,5 +26,15 @@ class ControlFilter(LineFilter):
             return segments
         return [
             segment if segment.control else Segment(_UNSAFE.sub(_SHOWN_AS, segment.text), segment.style)
+            for segment in segments
+        ]
+
+
+class ColourlessFilter(LineFilter):
+    """Takes every colour away; bold, underlined and reversed stay, since they tell where the cursor is."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            segment if segment.style is None else Segment(segment.text, segment.style.without_color, segment.control)
             for segment in segments
         ]

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Select, Static
 
+from liveavatar_tui import keymap
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.quiet_input import QuietInput
 
@@ -66,7 +67,7 @@ class Field(Horizontal):
 class _Closed(Select[str], inherit_bindings=False):
     """A selection that leaves the arrow keys to the form while it is closed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "show_overlay", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.FIELDS[1:])
 
 
 class Choice(Horizontal):

@@ -24,10 +24,14 @@ Fit = Callable[[int], Content]
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line: the key it is known by, and what it says. `content` may depend on the cells there are."""
+    """One line: the key it is known by, and what it says. `content` may depend on the cells there are.
+
+    The first `kept` characters keep their colours under the cursor: what must be unmistakable stays so.
+    """
 
     key: str
     content: Content | Fit
+    kept: int = 0
 
     def fitted(self, width: int) -> Content:
         """Exactly `width` cells."""
@@ -60,6 +64,9 @@ class Rows(Widget, can_focus=True):
         def control(self) -> Rows:
             return self.rows
 
+    class Moved(Message):
+        """The cursor is on another line."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines: tuple[Line, ...] = ()
@@ -78,6 +85,10 @@ class Rows(Widget, can_focus=True):
         """The key of the line under the cursor."""
         return self._lines[self._at].key if self._lines else None
 
+    def select(self, key: str) -> None:
+        """Put the cursor on the line of this key, if there is one."""
+        self._move(next((row for row, line in enumerate(self._lines) if line.key == key), self._at))
+
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return max(1, len(self._lines))
 
@@ -85,8 +96,8 @@ class Rows(Widget, can_focus=True):
         width, top = self.content_size.width, self._top()
         shown = [line.fitted(width) for line in self._lines[top : top + self.content_size.height]]
         if self.has_focus and shown:
-            cursor = self.get_visual_style("rows--cursor", partial=True)
-            shown[self._at - top] = _painted(shown[self._at - top], cursor)
+            cursor = self.get_visual_style("rows--cursor")
+            shown[self._at - top] = _painted(shown[self._at - top], cursor, self._lines[self._at].kept)
         return Content("\n").join(shown)
 
     def _top(self) -> int:
@@ -99,6 +110,7 @@ class Rows(Widget, can_focus=True):
         self._at = max(0, min(to, len(self._lines) - 1))
         if self._at == at:
             return
+        self.post_message(self.Moved())
         if self._top() != top:
             self.refresh()
         else:
@@ -141,6 +153,6 @@ class Rows(Widget, can_focus=True):
         self._move(row)
 
 
-def _painted(line: Content, style: Style) -> Content:
-    """The whole line in one style: colours of its parts would be unreadable on the cursor's."""
-    return Content(line.plain).stylize(style)
+def _painted(line: Content, style: Style, kept: int) -> Content:
+    """The line in one style: colours of its parts would be unreadable on the cursor's."""
+    return line[:kept].stylize_before(style) + Content(line.plain[kept:]).stylize(style)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
+
+from liveavatar_tui import keymap
 
 
 class Tick(Widget, can_focus=True):
     """Toggled by space, enter or a click."""
 
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "flip", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.FIELDS[:1])
     DEFAULT_CSS = """
     Tick { width: auto; height: 1; padding: 0 1; }
     Tick:focus { background: $block-cursor-blurred-background; }

@@ -140,14 +140,6 @@ def test_lines_are_lines_in_a_locale_that_knows_none(world: Path, env: dict[str,
         assert "│" in terminal.text() and "\\u25" not in terminal.text()
 
 
-@pytest.mark.parametrize("term", ["dumb", ""])
-def test_a_terminal_that_can_show_nothing_is_refused_in_words(world: Path, term: str) -> None:
-    with app(world, TERM=term) as terminal:
-        assert terminal.exit_code() == 2
-        assert b"TERM002" in terminal.raw and b"--help" in terminal.raw
-        assert b"Traceback" not in terminal.raw
-
-
 def test_the_frame_is_drawn_in_half_blocks(world: Path) -> None:
     with app(world, size=(120, 40)) as terminal:
         ready(terminal)
