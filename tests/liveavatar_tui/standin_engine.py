@@ -14,6 +14,10 @@ from engine.identity import own
 from engine.job_folder import JobFolder, Journal, RecordLock
 from engine.protocol import Cancelled, Failed, Finished, Phase, PhaseChanged, Plan, Progress, Started
 from engine.spec import decode
+from lora_repository.files import write_whole
+
+BLOCKS = {"finishes": 4, "fails": 4, "sets": 4, "films": 50}
+"""How many it makes in some moods; else it goes on."""
 
 
 def main() -> int:
@@ -39,17 +43,27 @@ def main() -> int:
     print("stdin:", Path("/proc/self/fd/0").readlink(), "session:", os.getsid(0) == os.getpid(), flush=True)
     if mood == "crashes":
         faulthandler._sigsegv()
-    for block in range(1, 5 if mood in ("finishes", "fails") else 10**6):
+    for block in range(1, BLOCKS.get(mood.partition(" ")[0], 10**6) + 1):
         journal.append(Progress(block=block, blocks=4, frame=12 * block, frames=48, fps=25.0, eta_s=1.0))
-        time.sleep(0.02)
+        time.sleep(600 if mood == "hangs" else 0.02)
+        if mood.startswith("sets the clock") and block == 2:
+            set_the_clock(3600 * int(mood.split()[-1]))
         if stopped:
             journal.append(Cancelled(reason="SIGTERM"))
             return 0
+    if mood == "films":
+        write_whole(folder.output, b"film")
     if mood == "fails":
         journal.append(Failed(code="RUN040", message="out of memory"))
         return 1
     journal.append(Finished(output=str(folder.output), frames=48, seconds=1.9, fps=25.0, first_frame_s=0.1))
     return 0
+
+
+def set_the_clock(seconds: int) -> None:
+    """The wall clock of this process, by so much; the monotonic one knows nothing of it."""
+    true = time.time
+    time.time = lambda: true() + seconds
 
 
 def leave_a_daemon(note: Path) -> None:
