@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -216,7 +217,8 @@ def _spec_of(request: Request) -> RunSpec:
 def _fail(fault: Exception, folder: JobFolder, stage: Stage, terminal: Terminal) -> int:
     finding = classify(fault, Scene(stage.phase, folder.root, folder.log))
     if not isinstance(fault, Problem):
-        traceback.print_exception(fault)  # standard error is the log
+        with suppress(OSError):  # standard error is the log, which may lie on the disk that is full
+            traceback.print_exception(fault)
     for further in fault.findings[1:] if isinstance(fault, Refused) else ():
         LOG.error("%s: %s", further.code, further.message)
     _last_word(stage, Failed(code=finding.code, message=finding.message, fix=finding.fix))
