@@ -64,6 +64,12 @@ def find_layout(ckpt_dir: str | Path) -> CheckpointLayout:
     return layout
 
 
+def read_index(layout: CheckpointLayout) -> dict[str, str]:
+    """Tensor -> name of the shard that holds it, as the index says; empty without an index. Raises Problem RUN012."""
+    index = _index_of(layout.root)
+    return _weight_map(index) if index.exists() else {}
+
+
 def read_config(layout: CheckpointLayout) -> dict[str, object]:
     """`config.json` of the diffusion model; raises Problem RUN012."""
     return _read_object(layout.dit_config)
@@ -92,18 +98,26 @@ def _either(stem: Path) -> Path:
 
 def _dit_files(root: Path) -> tuple[Path, ...]:
     """The shards that the index names, or all `DIT-0000i-of-n` of one n, or the single file."""
-    index = root / f"{DIT}.safetensors.index.json"
+    index = _index_of(root)
     if index.exists():
-        table = _read_object(index).get("weight_map")
-        if not isinstance(table, dict) or not table:
-            lacking = _("it lacks {names}").format(names="weight_map")
-            raise codes.CHECKPOINT_CONFIG.problem(path=str(index), folder=str(root), reason=lacking)
-        return tuple(root / name for name in sorted({str(name) for name in table.values()}))
+        return tuple(root / name for name in sorted(set(_weight_map(index).values())))
     shards = sorted(root.glob(f"{DIT}-*-of-*.safetensors"))
     if not shards:
         return (root / f"{DIT}.safetensors",)
     count = shards[0].stem.rpartition("-of-")[2]
     return tuple(root / f"{DIT}-{i:05d}-of-{count}.safetensors" for i in range(1, int(count) + 1))
+
+
+def _index_of(root: Path) -> Path:
+    return root / f"{DIT}.safetensors.index.json"
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    table = _read_object(index).get("weight_map")
+    if not isinstance(table, dict) or not table:
+        lacking = _("it lacks {names}").format(names="weight_map")
+        raise codes.CHECKPOINT_CONFIG.problem(path=str(index), folder=str(index.parent), reason=lacking)
+    return {str(tensor): str(shard) for tensor, shard in table.items()}
 
 
 def _read_object(path: Path) -> dict[str, object]:

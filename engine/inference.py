@@ -26,7 +26,7 @@ from engine.log import LOG, Terminal, open_log
 from engine.protocol import PROTOCOL, Cancelled, Failed, Phase, Started
 from engine.resolving import Refused, check_values
 from engine.run import run
-from engine.spec import EMBEDDED, RunSpec, decode, encode
+from engine.spec import EMBEDDED, Precision, Pristine, RunSpec, decode, encode
 from engine.stage import Stage, Stopped
 from lora_repository.borrowed import teach_argparse
 from lora_repository.files import write_whole
@@ -116,6 +116,15 @@ def _parser() -> _Parser:
     add("--sample_steps", type=int, metavar="N", help=_("denoising steps (default: 4)"))
     add("--seed", type=int, metavar="N", help=_("the same seed gives the same video (default: 420)"))
     add("--offload_model", type=_truth, metavar="True|False", help=_("keep parts of the model in host memory"))
+    add(
+        "--precision",
+        type=Precision,
+        choices=list(Precision),
+        help=_("of the large matrices on a card (default: bf16)"),
+    )
+    add("--cache_precision", type=Precision, choices=list(Precision), help=_("of keys and values on a card"))
+    add("--skip_last_step", action="store_true", help=_("leave the last denoising pass out: a quarter faster"))
+    add("--pristine", type=Pristine, choices=list(Pristine), help=_("where the base without adapters is kept"))
     add("--avatarise", action="store_true", help=_("turn a photograph into the nearest avatar (embedded model only)"))
     add("--parity", action="store_true", help=_("reproduce upstream, flaws included"))
     add("--threads", type=int, metavar="N", help=_("processor threads (default: all that may be used)"))

@@ -33,10 +33,17 @@ class Portrait:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """A file with a sound track that can be decoded, `seconds` long."""
+    """A file with a sound track that can be decoded, `seconds` long, stored at `rate` samples a second.
+
+    `peak` is its loudest sample; `clipped` and `silent` are shares of its samples.
+    """
 
     path: Path
     seconds: float
+    rate: int = 0
+    peak: float = 1.0
+    clipped: float = 0.0
+    silent: float = 0.0
 
 
 def read_portrait(path: Path) -> Portrait:
@@ -70,11 +77,14 @@ def _measured(path: Path, *, decoded: bool) -> Portrait:
 
 def read_speech(path: Path) -> Speech:
     """Decode the sound to its end, an hour in some seconds; raises Problem RUN025, RUN026, RUN027, RUN028."""
-    from engine.speech import measure, read_mono  # the decoder's 0.1 s are spent where there is something to decode
+    # The decoder's 0.1 s are spent where there is something to decode.
+    from engine.speech import measure, native_rate, read_mono
 
     with _explained(path, codes.AUDIO_MISSING, codes.AUDIO_UNREADABLE):
         path.open("rb").close()
-    return Speech(path, measure(read_mono(path), path).seconds)
+    heard = measure(read_mono(path), path)
+    shares = {"clipped": heard.clipped / heard.samples, "silent": heard.silent / heard.samples}
+    return Speech(path, heard.seconds, native_rate(path), heard.peak, **shares)
 
 
 @contextmanager

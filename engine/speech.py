@@ -27,15 +27,23 @@ RATE: Final = 16_000
 """Samples a second that the speech encoder hears."""
 _SILENCE: Final = 1e-4
 """A peak below this, -80 dB of full scale, is silence."""
+_QUIET: Final = 10 ** (-50 / 20)
+"""A piece below this on average, -50 dB of full scale, is a pause."""
+_FULL: Final = 0.999
+"""A sample above this is as loud as the file can be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loudness:
-    """What one pass over a file tells: samples at 16 kHz, their mean and variance (population)."""
+    """What one pass over a file tells: samples at 16 kHz, their mean and variance (population), the loudest of them,
+    how many are as loud as can be, and how many lie in pauses."""
 
     samples: int
     mean: float
     variance: float
+    peak: float = 0.0
+    clipped: int = 0
+    silent: int = 0
 
     @property
     def seconds(self) -> float:
@@ -87,15 +95,19 @@ def _pieces(frames: Iterable[Any]) -> Iterator[Samples]:
 def measure(pieces: Iterable[Samples], path: Path) -> Loudness:
     """Length and statistics of mono pieces; raises Problem RUN027 where there is nothing to hear."""
     samples, total, squares, peak = 0, 0.0, 0.0, 0.0
+    clipped, silent = 0, 0
     for piece in pieces:
+        power, loud = float(np.square(piece, dtype=np.float64).sum()), np.abs(piece)
         samples += piece.size
         total += float(piece.sum(dtype=np.float64))
-        squares += float(np.square(piece, dtype=np.float64).sum())
-        peak = max(peak, float(np.abs(piece).max(initial=0.0)))
+        squares += power
+        peak = max(peak, float(loud.max(initial=0.0)))
+        clipped += int((loud > _FULL).sum())
+        silent += piece.size if power < _QUIET**2 * piece.size else 0
     if peak < _SILENCE:
         raise codes.AUDIO_EMPTY.problem(path=str(path))
     mean = total / samples
-    return Loudness(samples, mean, max(0.0, squares / samples - mean * mean))
+    return Loudness(samples, mean, max(0.0, squares / samples - mean * mean), peak, clipped, silent)
 
 
 class Sliceable(Protocol):

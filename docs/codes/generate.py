@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Final
 
 import liveavatar_tui.codes
+import liveavatar_tui.preflight.codes
 import lora_repository.i18n
 from engine import codes as engine_codes
 from engine.codes import Code
@@ -27,7 +28,8 @@ PAGES: Final = {
     "preflight.md": (
         "PRE",
         "Preflight codes",
-        "What only preflight knows. PRE001, PRE002, PRE003 and PRE021 are warnings; the others forbid a launch.\n"
+        "What only preflight knows. PRE010, PRE011, PRE020, PRE023, PRE025, PRE030, PRE031, the first kind of PRE032, and\n"
+        "PRE040 to PRE047 forbid a launch; the others are warnings.\n"
         "Preflight also reports [run codes](run.md) and [LoRA codes](lora.md): it uses the engine's own checks.",
     ),
 }
@@ -46,7 +48,20 @@ NOTES: Final = {
     "JOB003": "Nothing is left behind: the job folder is taken away again.",
     "JOB004": "The jobs folder is shared between hosts; processes can only be ended where they run.",
     "PRE001": "Told from 20 % on. Less is not told: the picture is scaled to fill the frame and cut evenly.",
+    "PRE005": "Told where more than half of it is below -50 dB of full scale.",
+    "PRE006": "Told from 0.2 % on.",
+    "PRE008": "Told below -45 dB; loudness itself is evened out before the speech is heard.",
+    "PRE012": "The place of compiled code, where a card is used.",
+    "PRE013": "Told where more than one card is used.",
+    "PRE015": "Told beside a base model that is missing or not whole.",
+    "PRE016": "Told beside a base model that is missing or not whole; the hub is asked for a second at most.",
     "PRE020": "The need is the planned peak with a margin of 7 %, held against what is free at this moment.",
+    "PRE022": "Told below a fifth of real time. A measured run of this machine outranks the card's figures.",
+    "PRE024": "Told from 2 % of the card on. Owners are named where this user may see them.",
+    "PRE025": "From the driver's own counters, and from the kernel's log where it may be read.",
+    "PRE032": "An error for a package that is too old, a warning for two that bring the same module.",
+    "PRE044": "Told of the links on a path of the run, and of the repository's `latest`.",
+    "PRE046": "The mount of a folder needs a folder to be mounted on, and docker cannot make one in a read-only mount.",
     "PRE021": "Told when the need is above 90 % of what is free.",
 }
 _FACT: Final = re.compile(r"\{(\w+)\}")
@@ -66,7 +81,7 @@ def page(name: str) -> str:
 
 def rows(prefix: str) -> list[tuple[Code, str]]:
     """The codes of one kind with the names of their rows, by number."""
-    modules: tuple[ModuleType, ...] = (engine_codes, liveavatar_tui.codes)
+    modules: tuple[ModuleType, ...] = (engine_codes, liveavatar_tui.codes, liveavatar_tui.preflight.codes)
     found = {row.code: (row, name) for module in modules for name, row in vars(module).items() if isinstance(row, Code)}
     return [found[code] for code in sorted(found) if code.startswith(prefix)]
 

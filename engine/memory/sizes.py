@@ -74,18 +74,18 @@ LITE: Final = DiTConfig(
 
 def count_parts(layout: CheckpointLayout) -> Parts:
     """Sizes of each part, from headers alone; raises `Problem` for a file that cannot be read or is no VAE."""
-    vae = _shapes(layout.vae)
+    vae = shapes_of(layout.vae)
     head = vae.get(_DECODER_HEAD)
     if head is None or len(head) < 2:
         lacking = _("it lacks {names}").format(names=_DECODER_HEAD)
         raise codes.WEIGHTS_UNFIT.problem(path=str(layout.vae), folder=str(layout.root), differences=lacking)
-    dit = [shape for file in layout.dit_files for shape in _shapes(file).items()]
+    dit = [shape for file in layout.dit_files for shape in shapes_of(file).items()]
     linears = [shape for name, shape in dit if _FP8_LINEAR.fullmatch(name)]
     return Parts(
         dit=_numbers(shape for _name, shape in dit),
         vae=_numbers(vae.values()),
-        t5=_numbers(_shapes(layout.t5).values()),
-        wav2vec=_numbers(_shapes(layout.wav2vec / "model.safetensors").values()),
+        t5=_numbers(shapes_of(layout.t5).values()),
+        wav2vec=_numbers(shapes_of(layout.wav2vec / "model.safetensors").values()),
         decoder_width=head[1],
         patch=isqrt(head[0] // 3),
         dit_fp8=_numbers(linears),
@@ -126,8 +126,11 @@ def _numbers(shapes: Iterable[tuple[int, ...]]) -> int:
     return sum(prod(shape) for shape in shapes)
 
 
-def _shapes(file: Path) -> Shapes:
-    """As read, once for a file that stays as it is: the app plans again at every stroke of a key."""
+def shapes_of(file: Path) -> Shapes:
+    """Names and shapes in a file's header, read once for a file that stays as it is; raises `Problem` RUN014.
+
+    The app plans again at every stroke of a key.
+    """
     status = file.stat()
     return _read(file, status.st_mtime_ns, status.st_size)
 

@@ -175,7 +175,7 @@ def _singles(bench: _Bench, verdict: Verdict) -> Iterator[Change]:
         changed = step.apply(bench.spec)
         if changed is not None:
             yield _single(bench, verdict, step.key, changed)
-    smaller = _largest_that_fits(bench, bench.spec) or _smallest_size(bench.spec)
+    smaller = _largest_that_fits(bench, bench.spec) or _next_smaller(bench)
     if smaller is not None:
         yield _single(bench, verdict, SIZE, smaller)
 
@@ -236,5 +236,8 @@ def _largest_that_fits(bench: _Bench, spec: RunSpec) -> RunSpec | None:
     return next((smaller for smaller in _smaller_sizes(spec) if bench.verdict(smaller).ok), None)
 
 
-def _smallest_size(spec: RunSpec) -> RunSpec | None:
-    return next(iter(_smaller_sizes(spec)), None)
+def _next_smaller(bench: _Bench) -> RunSpec | None:
+    """The largest area that makes this portrait's video smaller at all."""
+    now = bench.base.height * bench.base.width
+    cases = ((one, bench.case(one)) for one in _smaller_sizes(bench.spec))
+    return next((one for one, case in cases if case.height * case.width < now), None)

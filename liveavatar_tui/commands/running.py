@@ -1,11 +1,11 @@
-"""Commands on a run: preflight proves it, run starts it as the app does."""
+"""The command that starts a run as the app does: proved first, then queued."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from liveavatar_tui.commands.output import complain, complain_finding, say, say_findings, say_json, say_table
+from liveavatar_tui.commands.output import complain, complain_finding, say, say_json
 from liveavatar_tui.commands.parser import add_command, add_json, as_json
 from liveavatar_tui.commands.queueing import add_start_flags
 from liveavatar_tui.commands.run_flags import add_run_flags, run_examples, run_settings, run_spec
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 def register(commands: SubParsers) -> None:
     """Add the commands, with their help in the language in force."""
-    short = _("Check a run before it starts.")
-    more = _("LoRA, base model, portrait, speech, numbers, place and memory. Exit code 1 when there is an error.")
-    parser = add_command(commands, "preflight", preflight, short, more, run_examples("preflight"))
-    add_json(add_run_flags(parser)).with_help()
-
     short = _("Start a run: checked first, in a process of its own.")
     more = _(
         "It waits in the queue while its device is taken, and goes on when this terminal is closed. What is not given\n"
@@ -35,21 +30,6 @@ def register(commands: SubParsers) -> None:
     parser = add_command(commands, "run", run, short, more, run_examples("run"))
     add_start_flags(add_run_flags(parser))
     add_json(parser).with_help()
-
-
-def preflight(given: Namespace) -> int:
-    """Every row and finding; 1 when there is an error."""
-    from liveavatar_tui.preflight import preflight as examine
-
-    settings = run_settings(given)
-    report = examine(run_spec(given, settings), settings)
-    if as_json(given):
-        say_json(report.as_dict())
-    else:
-        say_table([row.cells() for row in report.rows])
-        say_findings(report.findings)
-        say(_("Ready to run.") if report.ok else _("Not ready: mend the errors above."))
-    return 0 if report.ok else 1
 
 
 def run(given: Namespace) -> int:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from engine.resolving import check_values
-from engine.spec import RunSpec
+from engine.spec import EMBEDDED, RunSpec
 from liveavatar_tui import codes
+from liveavatar_tui.preflight import codes as own
 from liveavatar_tui.preflight.report import Examined, examined
 from lora_repository.finding import Finding, Problem
 from lora_repository.i18n import _
 
 TRAINED_STEPS = 4
 """The distilled model knows the noise levels of four steps; other numbers ask it for levels it has not seen."""
+
+TRAINED_AREA = 720 * 400
+TRAINED_SIZE = "720*400"
+LARGEST = 1.5
+"""Times the trained area from which a larger picture is worth a word."""
 
 
 def check_arguments(spec: RunSpec) -> tuple[Examined, int | None]:
@@ -24,4 +30,7 @@ def check_arguments(spec: RunSpec) -> tuple[Examined, int | None]:
     findings: list[Finding] = []
     if spec.sample_steps != TRAINED_STEPS:
         findings.append(codes.warning(codes.STEPS_UNTRAINED, steps=spec.sample_steps, trained=TRAINED_STEPS))
+    if spec.ckpt_dir != EMBEDDED and spec.area() > LARGEST * TRAINED_AREA:
+        times = f"{spec.area() / TRAINED_AREA:.1f}"
+        findings.append(codes.warning(own.SIZE_UNTRAINED, size=spec.size, times=times, trained=TRAINED_SIZE))
     return examined("settings", title, value, findings=findings), spec.area()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil
+from math import ceil, log10
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ from engine.resolving import video_size
 from engine.sources import Portrait, Speech, read_portrait, read_speech
 from engine.spec import BLOCKS_PER_CLIP, FPS, FRAMES_PER_BLOCK, FRAMES_PER_CLIP, RunSpec
 from liveavatar_tui import codes
+from liveavatar_tui.preflight import codes as own
 from liveavatar_tui.preflight.report import Examined, examined
 from liveavatar_tui.quantities import span_text
 from lora_repository.finding import Finding, Problem
@@ -20,6 +21,13 @@ from lora_repository.i18n import _
 
 CROPPED_MUCH: Final = 0.2
 """A portrait of which more than this share is cut off is worth a word: a face near the edge would be cut."""
+WANTED_RATE: Final = 16_000
+CLIPPED: Final = 0.002
+"""Share of clipped samples that is heard as a crackle."""
+QUIET: Final = 10 ** (-45 / 20)
+"""Loudness is evened out before the speech is heard; below -45 dB of full scale eight bits of sixteen are left."""
+SILENT: Final = 0.5
+"""Share of pauses above which it is no speech."""
 _VECTORS_PER_S: Final = 30
 """Upstream's rate of audio vectors (SPEC section 1)."""
 
@@ -88,7 +96,7 @@ def check_speech(spec: RunSpec, *, judged: bool) -> tuple[Examined, int | None]:
         clips=ceil(blocks / BLOCKS_PER_CLIP),
         lasts=span_text(blocks * FRAMES_PER_BLOCK / FPS),
     )
-    findings = []
+    findings = _heard(speech)
     if blocks < wanted:
         findings.append(
             codes.warning(
@@ -101,6 +109,21 @@ def check_speech(spec: RunSpec, *, judged: bool) -> tuple[Examined, int | None]:
             )
         )
     return examined("speech", title, path.name, detail, findings), blocks
+
+
+def _heard(speech: Speech) -> list[Finding]:
+    """What its sound lacks."""
+    path, found = str(speech.path), []
+    if speech.rate < WANTED_RATE:
+        facts = {"rate": speech.rate, "wanted": WANTED_RATE, "half": speech.rate // 2}
+        found.append(codes.warning(own.SPEECH_DULL, path=path, **facts))
+    if speech.clipped > CLIPPED:
+        found.append(codes.warning(own.SPEECH_CLIPPED, path=path, share=f"{speech.clipped:.1%}"))
+    if speech.peak < QUIET:
+        found.append(codes.warning(own.SPEECH_QUIET, path=path, level=round(20 * log10(speech.peak))))
+    elif speech.silent > SILENT:
+        found.append(codes.warning(own.SPEECH_SILENT, path=path, share=f"{speech.silent:.0%}"))
+    return found
 
 
 def _blocks(spec: RunSpec, seconds: float) -> int:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
-from engine.checkpoint_layout import CheckpointLayout, find_layout
+from engine.checkpoint_layout import CheckpointLayout, find_layout, read_index
+from engine.codes import WEIGHTS_UNFIT
+from engine.memory.sizes import count_parts, shapes_of
 from engine.resolving import Refused, prove_stack
 from engine.spec import RunSpec
 from liveavatar_tui.preflight.report import Examined, Row, examined, worst
 from liveavatar_tui.quantities import bytes_text
+from liveavatar_tui.settings import Settings
 from lora_repository.finding import Finding, Problem, Severity
 from lora_repository.i18n import _, ngettext
 from lora_repository.part import PartProof
+from lora_repository.policy import Policy
 from lora_repository.proof import Proof
+from lora_repository.repository import LoraRepository
+from lora_repository.wording import some_of
+
+PRODUCTION: Final = "production"
 
 
 def check_base(spec: RunSpec) -> tuple[Examined, CheckpointLayout | None]:
@@ -23,11 +33,26 @@ def check_base(spec: RunSpec) -> tuple[Examined, CheckpointLayout | None]:
     except Problem as refusal:
         return examined("base", title, spec.ckpt_dir, findings=[refusal.finding]), None
     size = sum(path.stat().st_size for path in layout.files())
-    return examined("base", title, spec.ckpt_dir, bytes_text(size)), layout
+    damage = list(_damage(layout))
+    return examined("base", title, spec.ckpt_dir, bytes_text(size), damage), None if damage else layout
 
 
-def check_loras(spec: RunSpec, layout: CheckpointLayout | None) -> Examined:
-    """Would the stack load; without a base model there is nothing to hold it against."""
+def _damage(layout: CheckpointLayout) -> Iterator[Finding]:
+    """Files cut short, of another kind, or without the tensors that the index promises: from headers alone."""
+    try:
+        count_parts(layout)
+        held = {file.name: shapes_of(file) for file in layout.dit_files}
+        lacking = [name for name, shard in read_index(layout).items() if name not in held.get(shard, {})]
+    except Problem as refusal:
+        yield refusal.finding
+        return
+    if lacking:
+        differences = _("its index promises {names}").format(names=some_of(lacking))
+        yield WEIGHTS_UNFIT.finding(path=str(layout.root), folder=str(layout.root), differences=differences)
+
+
+def check_loras(spec: RunSpec, layout: CheckpointLayout | None, settings: Settings) -> Examined:
+    """Would the stack load, and may production use it; without a base model there is nothing to hold it against."""
     title = _("LoRA")
     named = spec.label or " + ".join(Path(adapter).name for adapter in spec.adapters)
     if not spec.adapters:
@@ -40,8 +65,22 @@ def check_loras(spec: RunSpec, layout: CheckpointLayout | None) -> Examined:
         return examined("lora", title, named, _("does not load"), refusal.findings)
     except Problem as refusal:
         return examined("lora", title, named, _("does not load"), [refusal.finding])
-    findings = tuple(finding for proof in proofs for finding in proof.findings)
+    findings = (*(finding for proof in proofs for finding in proof.findings), *_policy(spec, proofs, settings))
     return Examined(tuple(_row(title, proof) for proof in proofs), findings)
+
+
+def _policy(spec: RunSpec, proofs: Sequence[Proof], settings: Settings) -> Iterator[Finding]:
+    """What production demands of the versions that a run takes by that name."""
+    if f"({PRODUCTION})" not in spec.label:
+        return
+    rules = settings.policy
+    policy = Policy(rules.no_warnings, rules.published, rules.compared)
+    state = LoraRepository(Path(settings.lora.repository)).state
+    for proof in proofs:
+        try:
+            policy.require(PRODUCTION, proof.path, proof, state)
+        except Problem as refusal:
+            yield refusal.finding
 
 
 def _row(title: str, proof: Proof) -> Row:

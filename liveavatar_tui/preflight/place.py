@@ -26,11 +26,10 @@ def check_place(jobs_dir: Path, video: Video | None) -> Examined:
     """Can a job folder be made here, and does what it will hold fit."""
     title = _("place")
     need = SPARE + (0 if video is None else _video_bytes(video))
-    there = _nearest(jobs_dir)
-    if (refused := _refusal(there)) is not None:
+    if (refused := refusal_of(jobs_dir)) is not None:
         finding = codes.PLACE_UNWRITABLE.finding(path=str(jobs_dir), reason=refused)
         return examined("place", title, str(jobs_dir), findings=[finding])
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(_nearest(jobs_dir)).free
     detail = _("{free} free, some {need} needed").format(free=bytes_text(free), need=bytes_text(need))
     findings: list[Finding] = []
     if free < need:
@@ -47,9 +46,12 @@ def _nearest(folder: Path) -> Path:
     return next(one for one in (folder, *folder.parents) if os.path.lexists(one))
 
 
-def _refusal(there: Path) -> str | None:
-    """Why nothing can be made in `there`, in the system's words; None when it can. Leaves nothing behind."""
-    probe = there / f".preflight-{os.getpid()}"
+def refusal_of(folder: Path) -> str | None:
+    """Why nothing can be made in a folder, which need not exist, in the system's words; None when it can.
+
+    Leaves nothing behind.
+    """
+    probe = _nearest(folder) / f".preflight-{os.getpid()}"
     try:
         probe.mkdir()
     except OSError as fault:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.memory import MemoryPlan
+from engine.memory.solver import Change, Solution
 from lora_repository.finding import Finding, Severity
 
 
@@ -38,11 +39,15 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that preflight found out about one run; `memory` is None where its sizes could not be read."""
+    """Everything that preflight found out about one run; `memory` is None where its sizes could not be read.
+
+    `solution` holds the verdict on each device, the speed, and what to change where the run does not fit.
+    """
 
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
     memory: MemoryPlan | None = None
+    solution: Solution | None = None
 
     @property
     def ok(self) -> bool:
@@ -59,6 +64,9 @@ class Report:
             ],
             "findings": [finding.as_dict() for finding in self.findings],
             "memory": None if self.memory is None else memory_dict(self.memory),
+            "speed": None if self.solution is None else speed_dict(self.solution),
+            "changes": [] if self.solution is None else [change_dict(one) for one in self.solution.changes],
+            "smallest": None if self.solution is None else smallest_list(self.solution),
         }
 
 
@@ -71,13 +79,36 @@ def memory_dict(plan: MemoryPlan) -> dict[str, Any]:
             "stage": plan.peak(device).stage,
             "margin": plan.margin,
             "terms": [
-                {"name": term.name, "bytes": term.size, "when": sorted(term.when), "exact": term.exact}
+                {
+                    "name": term.name,
+                    "bytes": term.size,
+                    "when": sorted(term.when),
+                    "exact": term.exact,
+                    "kind": term.kind,
+                }
                 for term in plan.terms
                 if term.device == device
             ],
         }
         for device in plan.devices
     }
+
+
+def speed_dict(solution: Solution) -> dict[str, Any] | None:
+    """Frames a second, and whether they were measured here; None where nothing is known."""
+    pace = solution.pace
+    return None if pace is None else {"fps": round(pace.fps, 2), "measured": pace.measured}
+
+
+def change_dict(change: Change) -> dict[str, Any]:
+    """One change alone: what it gives in bytes, the speed with it, and whether it is enough."""
+    fps = None if change.pace is None else round(change.pace.fps, 2)
+    return {"key": change.key, "flag": change.flag, "gives": change.gives, "fps": fps, "fits": change.fits}
+
+
+def smallest_list(solution: Solution) -> list[str] | None:
+    """The flags of the smallest combination that fits; None where none does."""
+    return None if solution.smallest is None else [change.flag for change in solution.smallest]
 
 
 def worst(findings: Iterable[Finding]) -> Severity | None:

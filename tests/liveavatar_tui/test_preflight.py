@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import wave
@@ -14,12 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from PIL import Image
 from world import adapter, write_tensors
 
 from engine.checkpoint_layout import find_layout
-from engine.probe import Card, Host, Machine
+from engine.memory.calibration import key_of
+from engine.memory.records import Measured, case_name, note
+from engine.probe import Card, Host, Machine, Source
 from engine.resolving import base_tables
 from engine.spec import RunSpec
 from liveavatar_tui.launch import compose_spec
@@ -61,6 +65,17 @@ def settings(tmp_path: Path) -> Settings:
         "generate: {image: face.png, audio: speech.wav}\n"
     )
     return load_settings(tmp_path / "config.yaml", environ={})
+
+
+@pytest.fixture(autouse=True)
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A hub that can be reached, on this host, and a state folder where nothing was ever run."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+            monkeypatch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture
@@ -116,6 +131,49 @@ def test_a_base_model_with_a_part_missing(spec: RunSpec, settings: Settings, tmp
     assert report.memory is None
 
 
+def test_a_base_model_that_is_missing_asks_for_the_network(
+    spec: RunSpec, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(tmp_path / "base")
+    assert told(preflight(spec, settings, ROOMY)) == {"RUN010": Severity.ERROR}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = server.getsockname()[1]
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed}")
+    report = preflight(spec, settings, ROOMY)
+    assert told(report)["PRE016"] is Severity.WARNING
+    assert "refused" in next(one.message for one in report.findings if one.code == "PRE016")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    report = preflight(spec, settings, ROOMY)
+    assert told(report) == {"RUN010": Severity.ERROR, "PRE015": Severity.WARNING}
+    assert "unset HF_HUB_OFFLINE" in next(one.fix for one in report.findings if one.code == "PRE015")
+
+
+@pytest.mark.parametrize("name", ["diffusion_pytorch_model.safetensors", "Wan2.1_VAE.pth"])
+def test_a_base_model_that_was_cut_short(spec: RunSpec, settings: Settings, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "base" / name
+    os.truncate(file, file.stat().st_size - 1000)
+    report = preflight(spec, settings, ROOMY)
+    assert told(report) == {"RUN014": Severity.ERROR}
+    assert name in report.findings[-1].message
+
+
+def test_a_shard_without_what_the_index_promises(spec: RunSpec, settings: Settings, tmp_path: Path) -> None:
+    index = {"weight_map": {"blocks.99.ffn.0.weight": "diffusion_pytorch_model.safetensors"}}
+    (tmp_path / "base/diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
+    report = preflight(spec, settings, ROOMY)
+    assert told(report) == {"RUN017": Severity.ERROR}
+    assert "blocks.99" in report.findings[-1].message
+
+
+def test_production_takes_published_versions_only_where_that_is_asked(spec: RunSpec, tmp_path: Path) -> None:
+    text = (tmp_path / "config.yaml").read_text()
+    (tmp_path / "config.yaml").write_text(text + "policy: {published: true}\n")
+    settings = load_settings(tmp_path / "config.yaml", environ={})
+    report = preflight(changed(spec, label="v1.0_demo (production)"), settings, ROOMY)
+    assert told(report) == {"LORA064": Severity.ERROR}
+    assert told(preflight(changed(spec, label="v1.0_demo (staging)"), settings, ROOMY)) == {}
+
+
 def test_a_base_model_whose_config_is_not_one(spec: RunSpec, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "base/config.json").write_text('{"dim": "wide"}')
     assert told(preflight(spec, settings, ROOMY)) == {"RUN012": Severity.ERROR}
@@ -156,6 +214,43 @@ def test_a_speech_that_cannot_be_used(spec: RunSpec, settings: Settings) -> None
     assert set(told(preflight(spec, settings, ROOMY))) <= {"RUN026", "RUN027"}
 
 
+def sound(path: Path, samples: np.ndarray, rate: int = 16_000) -> None:
+    """Samples in [-1, 1] as a wave file."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def voice(seconds: float, level: float = 0.5, rate: int = 16_000) -> np.ndarray:
+    moments = np.arange(round(seconds * rate)) / rate
+    return np.asarray(level * np.sin(2 * np.pi * 200 * moments) * (0.2 + np.abs(np.sin(2 * np.pi * 2 * moments))) / 1.2)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "code"),
+    [
+        (voice(3, 5.0), 16_000, "PRE006"),
+        (np.concatenate([voice(1), np.zeros(40_000)]), 16_000, "PRE005"),
+        (voice(3, 0.004), 16_000, "PRE008"),
+        (voice(3, rate=8_000), 8_000, "PRE007"),
+        (voice(3), 16_000, None),
+        (voice(3, rate=44_100), 44_100, None),
+    ],
+)
+def test_what_a_speech_sounds_like(
+    spec: RunSpec, settings: Settings, samples: np.ndarray, rate: int, code: str | None
+) -> None:
+    sound(Path(spec.audio), samples, rate)
+    report = preflight(spec, settings, ROOMY)
+    assert told(report) == ({} if code is None else {code: Severity.WARNING}) and report.ok
+
+
+def test_a_speech_that_ends_in_the_middle_of_its_file(spec: RunSpec, settings: Settings, tmp_path: Path) -> None:
+    torn = tmp_path / "torn.mp4"
+    torn.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(2000))
+    assert told(preflight(changed(spec, audio=str(torn)), settings, ROOMY)) == {"RUN026": Severity.ERROR}
+
+
 @pytest.mark.parametrize(("clips", "cut"), [(None, False), (2, False), (100, False), (1, True)])
 def test_nothing_is_cut_in_silence(spec: RunSpec, settings: Settings, clips: int | None, cut: bool) -> None:
     report = preflight(changed(spec, num_clip=clips), settings, ROOMY)
@@ -170,6 +265,11 @@ def test_nothing_is_cut_in_silence(spec: RunSpec, settings: Settings, clips: int
 )
 def test_numbers_that_no_run_can_have(spec: RunSpec, settings: Settings, field: str, value: object) -> None:
     assert told(preflight(changed(spec, **{field: value}), settings, ROOMY)) == {"RUN002": Severity.ERROR}
+
+
+def test_a_size_far_above_the_trained_one(spec: RunSpec, settings: Settings) -> None:
+    assert told(preflight(changed(spec, size="1280*720"), settings, ROOMY)) == {"PRE009": Severity.WARNING}
+    assert told(preflight(changed(spec, size="720*400"), settings, ROOMY)) == {}
 
 
 def test_a_speech_is_measured_again_when_it_changes(spec: RunSpec, settings: Settings) -> None:
@@ -232,11 +332,17 @@ def test_a_run_too_large_for_this_very_host(spec: RunSpec, settings: Settings) -
 
 def test_a_card_is_planned_for_when_there_is_one(spec: RunSpec, settings: Settings) -> None:
     card = Card(0, "NVIDIA H100", "GPU-1", 80 * GIB, 79 * GIB, (9, 0))
-    report = preflight(spec, settings, replace(ROOMY, cards=(card,)))
+    report = preflight(spec, settings, on_cards(card))
     assert told(report) == {}
-    assert "NVIDIA H100" in row(report, "memory.cuda:0")
+    assert "NVIDIA H100" in row(report, "memory.cuda:0") and "NVIDIA H100" in row(report, "card")
+    assert "frames/s" in row(report, "speed")
     full = replace(card, free=GIB // 4)
-    assert told(preflight(spec, settings, replace(ROOMY, cards=(full,)))) == {"PRE020": Severity.ERROR}
+    assert told(preflight(spec, settings, on_cards(full))) == {"PRE020": Severity.ERROR}
+
+
+def on_cards(*cards: Card) -> Machine:
+    """Cards that are typed in: what is installed here is not judged by them."""
+    return replace(ROOMY, cards=cards, source=Source.TYPED)
 
 
 def test_it_needs_neither_torch_nor_textual(spec: RunSpec, settings: Settings, tmp_path: Path) -> None:
@@ -247,3 +353,53 @@ def test_it_needs_neither_torch_nor_textual(spec: RunSpec, settings: Settings, t
     environment = {**os.environ, "LIVEAVATAR_CONFIG": str(tmp_path / "config.yaml")}
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert json.loads(told.stdout)["ok"] is True
+
+
+# --- where it does not fit
+
+
+def test_the_fix_of_what_does_not_fit_is_one_that_fits(spec: RunSpec, settings: Settings) -> None:
+    Image.new("RGB", (1600, 900)).save(spec.image)
+    wide = changed(spec, size="704*384")
+    card = Card(0, "NVIDIA L40S", "GPU-1", 48 * GIB, 44 * GIB, (8, 9))
+    memory = preflight(wide, settings, on_cards(card)).memory
+    assert memory is not None
+    tight = replace(card, free=memory.need("cuda:0") - (1 << 20))
+    report = preflight(wide, settings, on_cards(tight))
+    assert told(report)["PRE020"] is Severity.ERROR
+    (finding,) = (one for one in report.findings if one.code == "PRE020")
+    assert finding.fix.startswith("--")
+    assert report.solution is not None and report.solution.spec is not None
+    assert preflight(report.solution.spec, settings, on_cards(tight)).ok
+    document = report.as_dict()
+    assert document["smallest"] and all(change["gives"] > 0 for change in document["changes"])
+    json.dumps(document)
+
+
+def test_where_no_setting_helps_that_is_said(spec: RunSpec, settings: Settings) -> None:
+    card = Card(0, "NVIDIA T4", "GPU-1", 16 * GIB, 1 << 20, (7, 5))
+    report = preflight(spec, settings, on_cards(card))
+    (finding,) = (one for one in report.findings if one.code == "PRE020")
+    assert "No setting makes it fit" in finding.fix and report.as_dict()["smallest"] is None
+
+
+def test_what_the_last_run_took_is_told(spec: RunSpec, settings: Settings) -> None:
+    assert "last run" not in row(preflight(spec, settings, ROOMY), "memory.cpu")
+    run = Measured(
+        key=key_of(ROOMY, "cpu"), case="c", device="cpu", predicted={"decoding": 110}, measured={"decoding": 100}
+    )
+    note(run)
+    assert "predicted +10.0%" in row(preflight(spec, settings, ROOMY), "memory.cpu")
+
+
+def test_a_run_that_would_be_slow_is_told(spec: RunSpec, settings: Settings) -> None:
+    report = preflight(spec, settings, ROOMY)
+    assert not [one for one in report.rows if one.check == "speed"], "nothing is known of a processor's speed"
+    assert report.solution is not None
+    case = case_name(report.solution.verdict.case)
+    note(Measured(key=key_of(ROOMY, "cpu"), case=case, device="cpu", predicted={}, measured={}, fps=2.0))
+    report = preflight(spec, settings, ROOMY)
+    assert told(report) == {"PRE022": Severity.WARNING} and report.ok
+    assert "2.0 frames/s" in row(report, "speed") and "last such run" in row(report, "speed")
+    note(Measured(key=key_of(ROOMY, "cpu"), case=case, device="cpu", predicted={}, measured={}, fps=20.0))
+    assert told(preflight(spec, settings, ROOMY)) == {}
