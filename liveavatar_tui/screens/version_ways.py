@@ -6,6 +6,7 @@ Opens screens and dialogs, imported when they are first asked for. The screen sa
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import work
 from textual.content import Content
@@ -14,6 +15,9 @@ from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.screens.deeds import Deeds
 from lora_repository.finding import Finding, Problem
 from lora_repository.i18n import _
+
+if TYPE_CHECKING:
+    from lora_repository.difference import Difference
 
 
 class VersionWays(Deeds):
@@ -103,7 +107,35 @@ class VersionWays(Deeds):
             told = _("{name} is marked. {key} on another version compares the two.")
             self.say(told.format(name=row.name, key="space"))
         else:
-            self.mark(None)
+            first, self.marked = self.marked, None
+            self.show_mark(None)
+            self.compare(first, row.name)
+
+    def compare(self, first: str, second: str) -> None:
+        """Work the difference of two versions out, then show it."""
+        from liveavatar_tui.screens.progress import ProgressDialog, Tell
+
+        def deed(tell: Tell) -> Difference:
+            return self.desk.deployment().difference(first, second, tell)
+
+        def found(difference: Difference | Finding | None) -> None:
+            if isinstance(difference, Finding):
+                self.tell(difference)
+            elif difference is not None:
+                self._show_difference(difference)
+
+        text = Content(safe_text(f"{first}\n{second}", multiline=True))
+        dialog: ProgressDialog[Difference] = ProgressDialog(_("Comparing"), text, deed)
+        self.app.push_screen(dialog, found)
+
+    def _show_difference(self, difference: Difference) -> None:
+        from liveavatar_tui.screens.compare import CompareScreen
+
+        def answered(swap: bool | None) -> None:
+            if swap:
+                self.compare(difference.b.name, difference.a.name)
+
+        self.app.push_screen(CompareScreen(difference, self.host), answered)
 
     def mark(self, name: str | None) -> None:
         """Mark this one, or none."""
