@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lora_repository.base import BaseTable
 from lora_repository.config import CONFIG_NAME, ContractConfig
-from lora_repository.files import sync_folder, writing
+from lora_repository.files import sync_folder, write_whole, writing
 from lora_repository.folder import DMD_NAME
 from lora_repository.foreign import ForeignPair, read_foreign
 from lora_repository.header import TensorInfo
@@ -41,7 +43,7 @@ class _Share:
 
 
 def convert(ingredients: Sequence[Ingredient], base: BaseTable, folder: Path) -> ContractConfig:
-    """Write `dmd_lora.safetensors` and `config.json` into the new folder; returns what config.json says.
+    """Make the new folder with `dmd_lora.safetensors` and `config.json`, whole or not; returns what config.json says.
 
     Every module gets the rank of the widest; narrower ones are filled up with zeros. An ingredient of strength 0 takes
     no part. Raises Problem as `read_foreign` does, LORA049 when the folder cannot be made, and ValueError when no
@@ -54,18 +56,34 @@ def convert(ingredients: Sequence[Ingredient], base: BaseTable, folder: Path) ->
     # The commonest case, one scale everywhere, must copy its bytes unchanged: the scale goes to config.json.
     common = max(abs(share.scale) for each in shares.values() for share in each)
     config = ContractConfig(rank, common * rank, _targets(base, shares), rank)
-    with writing(folder):
-        folder.mkdir(parents=True)
-        with (folder / DMD_NAME).open("xb") as file:
+    with writing(folder), _made_beside(folder) as beside:
+        with (beside / DMD_NAME).open("xb") as file:
             file.write(_header(base, shares, rank, dtype))
             for module, each in shares.items():
                 file.write(_joined_a(each, rank, base.modules[module][1], dtype))
                 file.write(_joined_b(each, rank, base.modules[module][0], dtype, common))
             file.flush()
             os.fsync(file.fileno())
-        (folder / CONFIG_NAME).write_text(json.dumps(config.as_dict()) + "\n", encoding="utf-8")
-        sync_folder(folder)
+        write_whole(beside / CONFIG_NAME, (json.dumps(config.as_dict()) + "\n").encode())
     return config
+
+
+@contextmanager
+def _made_beside(folder: Path) -> Iterator[Path]:
+    """A folder to fill that takes the place of `folder`, which must not be there, once it is whole."""
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    folder.mkdir(parents=True)
+    try:
+        beside.mkdir()
+        yield beside
+        # Over the empty folder that keeps the name.
+        beside.rename(folder)
+        sync_folder(folder.parent)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        with suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def _shares(ingredients: Sequence[Ingredient], base: BaseTable) -> dict[str, list[_Share]]:

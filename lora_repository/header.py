@@ -42,8 +42,9 @@ _LONGEST_HEADER: Final = 100_000_000
 # Headers up to this size are kept parsed, 32 of them; that of 896 tensors, kept, takes 0.6 MB.
 _REMEMBERED: Final = 1_000_000
 _FIELDS: Final = (b'"data_offsets"', b'"dtype"', b'"shape"')
-_NOTED_FIRST: Final = re.compile(rb'\{\s*"__metadata__"\s*:\s*(?=\{)')
-_COMMA: Final = re.compile(rb'\s*,(?=\s*")')
+# JSON's own blanks: a form feed is none.
+_NOTED_FIRST: Final = re.compile(rb'\{[ \t\n\r]*"__metadata__"[ \t\n\r]*:[ \t\n\r]*(?=\{)')
+_COMMA: Final = re.compile(rb'[ \t\n\r]*,(?=[ \t\n\r]*")')
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 

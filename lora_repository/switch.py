@@ -17,6 +17,7 @@ import msgspec
 from lora_repository.codes import (
     CONTENT_CHANGED,
     NO_SUCH_GENERATION,
+    NOT_WRITABLE,
     NOTHING_TO_ROLL_BACK,
     OVERTAKEN,
     SWITCH_REFUSED,
@@ -30,7 +31,7 @@ from lora_repository.policy import LENIENT, Policy
 from lora_repository.proof import Proof
 from lora_repository.published import change_since_publication, changed_files, hashes_of, known_hashes
 from lora_repository.turns import turn
-from lora_repository.wording import shown, switch_command
+from lora_repository.wording import command, shown, switch_command
 
 _PENDING: Final = "pending.json"
 _HISTORY: Final = "liveavatar-tui history"
@@ -169,7 +170,10 @@ class Switch:
         note = _Note(generation=made, place=None if pointer.place is None else str(pointer.place))
         write_whole(self._state / _PENDING, msgspec.json.encode(note))
         pointer.point(after)
-        self._settle()
+        try:
+            self._settle()
+        except OSError as error:
+            raise _unrecorded(made, self._state, error) from None
         return made
 
     def _settle(self) -> None:
@@ -257,4 +261,18 @@ def _changed(channel: str, target: str, then: dict[str, str], found: dict[str, s
             name=shown(target), files=", ".join(changed_files(then, found))
         ),
         _("Restore the files, or switch to it as it is: {command}").format(command=switch_command(channel, target)),
+    )
+
+
+def _unrecorded(made: Generation, state: Path, error: OSError) -> Problem:
+    """The pointer has moved and its line is not written: the note that stays lets the next operator write it."""
+    return problem(
+        NOT_WRITABLE,
+        _("{channel} points at {after}, and its line in the history is not written yet: {reason}.").format(
+            channel=made.channel, after=shown(made.after), reason=error.strerror or str(error)
+        ),
+        _("Nothing is lost: the next switch adds the line. Look at the free space: {command}").format(
+            command=command("df", "-h", state)
+        ),
+        path=shown(state),
     )

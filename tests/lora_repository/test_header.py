@@ -172,6 +172,8 @@ NOTED = b'{"__metadata__":{"run":"7"},"a":' + json.dumps(A).encode()
         (NOTED + b"}", None),
         (NOTED.replace(b'"7"', b'"{\\"a\\": 1}"') + b"}", None),
         (NOTED + b",}", "JSON"),
+        (NOTED.replace(b'__":', b'__"\x0c:') + b"}", "JSON"),
+        (NOTED.replace(b'},"a"', b'}\x0b,"a"') + b"}", "JSON"),
         (b'{"__metadata__":{"run":"7"},}', "JSON"),
         (b'{"__metadata__":{"run":7},"a":' + json.dumps(A).encode() + b"}", "JSON"),
         (b'{"__metadata__":{"run":"7","run":"8"},"a":' + json.dumps(A).encode() + b"}", "twice"),
