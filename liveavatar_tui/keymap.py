@@ -240,6 +240,10 @@ SWITCH: Final = (
     Key("switch.up", "up", "screen.turn(-1)", N_("Previous"), N_("The channel before"), False),
     Key("switch.no", "escape", "screen.back", N_("Change nothing"), N_("Change nothing")),
 )
+REMARKS: Final = (
+    Key("remarks.save", "ctrl+s,ctrl+r", "screen.save", N_("Save"), N_("Keep tags and note")),
+    Key("remarks.back", "escape", "screen.back", N_("Change nothing"), N_("Change nothing")),
+)
 WAITING: Final = (Key("waiting.stop", "escape", "screen.stop", N_("Stop"), N_("Stop it; nothing half done stays")),)
 TEXT: Final = (
     Key("text.down", "down,j", "scroll_down", N_("Down"), N_("One line down"), False),

@@ -38,7 +38,8 @@ def _heads(found: Difference) -> list[Paragraph]:
     told = []
     for sign, side in (("A ", found.a), ("B ", found.b)):
         told.append(paragraph(Content.styled(safe_text(side.name), "bold"), Content.styled(sign, "bold $primary")))
-        told.append(paragraph(verdict_line(side.proof).body, verdict_line(side.proof).lead))
+        verdict = verdict_line(side.proof)
+        told.append(paragraph(verdict.body, Content("  ") + verdict.lead))
     return told
 
 

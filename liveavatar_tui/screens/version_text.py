@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from liveavatar_tui.catalogue import Listing, VersionRow
-from liveavatar_tui.quantities import bytes_text, path_text
+from liveavatar_tui.quantities import bytes_text, day_text, path_text
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.findings import describe, verdict, worst
 from liveavatar_tui.widgets.paragraphs import Paragraph, paragraph, spaced
+from lora_repository.config import CONFIG_NAME
 from lora_repository.finding import Severity
 from lora_repository.i18n import _, ngettext
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from lora_repository.proof import PartProof, Proof
 
 
-def details(row: VersionRow, known: Detailed | None, checked: Checked | None) -> list[Paragraph]:
-    """Everything about one version; `known` once it is proved, `checked` once every byte was read."""
+def details(row: VersionRow, known: Detailed | None, checked: Checked | None, *, alone: bool = True) -> list[Paragraph]:
+    """Everything about one version; `known` once it is proved, `checked` once every byte was read.
+
+    `alone` where no other panel shows what is recorded of it; config.json is told where there is one.
+    """
     proof = known.proof if known is not None else None
     findings = checked.findings if checked is not None else proof.findings if proof is not None else ()
     return spaced(
@@ -31,7 +35,7 @@ def details(row: VersionRow, known: Detailed | None, checked: Checked | None) ->
             [verdict_line(proof), *_read_whole(checked)],
             describe(findings),
             mends(known.mends if known is not None else ()),
-            remarks(row),
+            remarks(row) if alone else config(proof),
             *([part(one) for one in proof.parts] if proof is not None else []),
             files(row, checked.hashes if checked is not None else {}),
             [_muted(path_text(row.path))],
@@ -73,6 +77,19 @@ def remarks(row: VersionRow) -> list[Paragraph]:
     """Tags and note, where there are any."""
     tags = [_muted(" ".join(f"#{tag}" for tag in row.tags))] if row.tags else []
     return [*tags, *(paragraph(safe_text(line)) for line in row.note.splitlines())]
+
+
+def config(proof: Proof | None) -> list[Paragraph]:
+    """What config.json says, a key a line."""
+    if proof is None or proof.config is None:
+        return []
+    said = proof.config.as_dict().items()
+    lines = [(key, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for key, value in said]
+    return [_muted(CONFIG_NAME), *(_pair(key, value) for key, value in lines)]
+
+
+def _pair(key: str, value: str) -> Paragraph:
+    return paragraph(safe_text(value), Content.styled(f"  {safe_text(key):16}", "$muted"))
 
 
 def _read_whole(checked: Checked | None) -> list[Paragraph]:
@@ -132,7 +149,8 @@ def part(proof: PartProof) -> list[Paragraph]:
 def files(row: VersionRow, hashes: Mapping[str, str]) -> list[Paragraph]:
     """The files with their sizes, and their SHA-256 where it was computed."""
     count = len(row.files)
-    told = [_muted(ngettext("{n} file", "{n} files", count).format(n=count))]
+    head = [ngettext("{n} file", "{n} files", count).format(n=count), bytes_text(sum(fact.size for fact in row.files))]
+    told = [_muted(", ".join([*head, day_text(row.changed)]))]
     for fact in row.files:
         size = (f"  {bytes_text(fact.size)}", "$muted")
         told.append(paragraph(Content.assemble(safe_text(fact.name), size), "  "))

@@ -32,6 +32,13 @@ class VersionWays(Deeds):
     def show_mark(self, name: str | None) -> None:
         """Draw the mark."""
 
+    def action_details(self) -> None:
+        """Everything about the version."""
+        from liveavatar_tui.screens.version import VersionScreen
+
+        if (row := self.chosen()) is not None:
+            self.app.push_screen(VersionScreen(self.desk, row, self.host))
+
     def action_history(self) -> None:
         """All switches of all channels."""
         from liveavatar_tui.screens.history import HistoryScreen
