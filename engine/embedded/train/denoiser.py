@@ -9,36 +9,27 @@ between training and use.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from engine.embedded.train.latents import LatentBatch, LatentPool, encode_text
-from engine.embedded.train.parallel import DISTANCES, ParallelAttention, Placement, place, prefill
 from engine.embedded.train.schedule import Clock, MovingAverage, own_way, rank, same_start, share_gradients
 from engine.embedded.train.shapes import DIT
-from engine.model.attention import KeyValue
-from engine.model.audio_encoder import AudioInjection
 from engine.model.config import DiTConfig
 from engine.model.dit import DiT
 from engine.model.t5 import UmT5Encoder
-from engine.sampler import sigmas
-
-STEPS = 4
-FAR = 50_000
-"""Half of the clips start at a frame up to here: motion tokens then lie at any distance, as in a long video."""
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """Everything of a batch but the noisy latents."""
-
-    text: Sequence[KeyValue]
-    audio: Sequence[AudioInjection]
-    attention: ParallelAttention
-    pose: Tensor | None
+from engine.training.path import (
+    STEP_WEIGHTS,
+    STEPS,
+    Conditions,
+    conditions,
+    draw_placement,
+    own_point,
+    path_error,
+    true_point,
+)
 
 
 def build() -> DiT:
@@ -50,54 +41,17 @@ def build() -> DiT:
     return model
 
 
-def velocity(model: DiT, x: Tensor, sigma: Tensor, given: Conditions) -> Tensor:
-    """Velocity of clips x [B, C, F, h, w] at noise level `sigma` [B]."""
-    time = model.modulate(1000.0 * sigma[:, None])
-    v: Tensor = model(x, time, given.text, given.audio, given.attention, given.pose)
-    return v
+def conditions_of(model: DiT, encoder: UmT5Encoder, batch: LatentBatch, generator: torch.Generator) -> Conditions:
+    """Text, audio and condition keys of a batch, with gradient; where its clips lie in time is drawn."""
+    blocks, grid = batch.features.shape[-1] // 12, (batch.latents.shape[-2], batch.latents.shape[-1])
+    placement = draw_placement(model, grid, len(batch.latents), blocks, generator)
+    context = encode_text(encoder, batch.tokens)
+    return conditions(model, context, batch.features, batch.reference, batch.motion, placement)
 
 
-def conditions(model: DiT, encoder: UmT5Encoder, batch: LatentBatch, placement: Placement) -> Conditions:
-    """Text, audio and condition keys of a batch, with gradient."""
-    text = model.text_kv(model.embed_text(encode_text(encoder, batch.tokens)))
-    audio = model.audio_injections(model.encode_audio(batch.features))
-    kept = prefill(model, batch.reference, batch.motion, text, placement)
-    blocks = batch.features.shape[-1] // 12
-    frames = batch.latents.shape[2]
-    pose = batch.reference.expand(-1, -1, frames, -1, -1) if model.config.reference_pose else None
-    return Conditions(text, audio, ParallelAttention(kept, placement, blocks), pose)
-
-
-def draw_placement(model: DiT, batch: LatentBatch, generator: torch.Generator) -> Placement:
-    """Where the clips lie in time: half at the start of a video, half anywhere."""
-    count, blocks = len(batch.latents), batch.features.shape[-1] // 12
-    device = batch.latents.device
-    far = (FAR ** torch.rand(count, generator=generator, device=device)).long()
-    first = torch.where(torch.rand(count, generator=generator, device=device) < 0.5, far, 0)
-    distance = torch.randint(DISTANCES[0], DISTANCES[1] + 1, (count, blocks), generator=generator, device=device)
-    return place(model, (batch.latents.shape[-2], batch.latents.shape[-1]), blocks, first, distance)
-
-
-def walk(model: DiT, conditions: Conditions, noise: Tensor, stop: int) -> Tensor:
-    """The latents that a run holds before step `stop` (0..3), from pure noise."""
-    levels = sigmas(STEPS)
-    x = noise
-    for step in range(stop):
-        level = torch.full((len(x),), float(levels[step]), device=x.device)
-        v = velocity(model, x, level, conditions)
-        x = x + (float(levels[step + 1]) - float(levels[step])) * v
-    return x
-
-
-def step_loss(
-    model: DiT, conditions: Conditions, x: Tensor, sigma: Tensor, batch: LatentBatch
-) -> tuple[Tensor, Tensor]:
+def step_loss(model: DiT, given: Conditions, x: Tensor, sigma: Tensor, batch: LatentBatch) -> tuple[Tensor, Tensor]:
     """Weighted error of the clean latents that the velocity at x points to, and the plain one."""
-    v = velocity(model, x, sigma, conditions)
-    level = sigma.view(-1, 1, 1, 1, 1)
-    # v* leads from x to the truth; near sigma 0 the step is tiny, so is its weight.
-    error = (v * level - (x - batch.latents)) / level.clamp(min=0.5)
-    square = error.square()
+    square = path_error(model, given, x, sigma, batch.latents)
     return (square * batch.weight).mean(), square.detach().mean()
 
 
@@ -151,18 +105,11 @@ def loss_of(
     own_path: bool,
 ) -> tuple[Tensor, Tensor]:
     """One training step's loss (weighted, and plain): from the truth's path, or from the model's own."""
-    given = conditions(model, encoder, batch, draw_placement(model, batch, generator))
+    given = conditions_of(model, encoder, batch, generator)
     noise = torch.randn(batch.latents.shape, generator=generator, device=batch.latents.device)
-    levels = sigmas(STEPS)
-    step = choice.choices(range(STEPS), weights=(4, 3, 4, 1))[0]
+    step = choice.choices(range(STEPS), weights=STEP_WEIGHTS)[0]
     if own_path:
-        with torch.no_grad():
-            x = walk(model, given, noise, step)
-        sigma = torch.full((len(x),), float(levels[step]), device=x.device)
-        return step_loss(model, given, x, sigma, batch)
-    grid = torch.tensor([float(level) for level in levels[:STEPS]], device=noise.device)
-    weights = torch.tensor((4.0, 3.0, 4.0, 1.0), device=noise.device)
+        return step_loss(model, given, *own_point(model, given, noise, step), batch)
+    weights = torch.tensor(STEP_WEIGHTS, device=noise.device)
     drawn = torch.multinomial(weights, len(noise), replacement=True, generator=generator)
-    sigma = grid[drawn]
-    level = sigma.view(-1, 1, 1, 1, 1)
-    return step_loss(model, given, (1 - level) * batch.latents + level * noise, sigma, batch)
+    return step_loss(model, given, *true_point(batch.latents, noise, drawn), batch)

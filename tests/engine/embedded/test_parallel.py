@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from engine.conditioning import Condition
-from engine.embedded.train import parallel
-from engine.embedded.train.denoiser import Conditions, walk
 from engine.model.config import DiTConfig
 from engine.model.dit import DiT
 from engine.rollout import rollout
+from engine.training import parallel
+from engine.training.path import Conditions, walk
 
 BLOCKS = 6
 SMALL = DiTConfig(
