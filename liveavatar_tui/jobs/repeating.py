@@ -5,6 +5,7 @@ All adapters of a stack stay. Starts nothing; knows no screen.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from engine.probe import Machine
     from engine.spec import RunSpec
 
-_LESS = 0.9
-"""A run that fits as it is must need a tenth less to be called cheaper."""
-
 
 def spec_of(job: Job) -> RunSpec:
     """What it was asked to do; raises `Problem` JOB010 where that cannot be read."""
@@ -28,7 +26,7 @@ def spec_of(job: Job) -> RunSpec:
 
 
 def cheaper(spec: RunSpec, machine: Machine) -> tuple[RunSpec, tuple[Change, ...]]:
-    """The run with the smallest change after which it fits, or needs a tenth less where it fits already.
+    """The run with the smallest change after which it fits, or simply needs less where it fits already.
 
     Raises `Problem` JOB011 where nothing helps, and RUN0xx for files that cannot be read.
     """
@@ -43,14 +41,11 @@ def cheaper(spec: RunSpec, machine: Machine) -> tuple[RunSpec, tuple[Change, ...
     return solution.spec, solution.smallest
 
 
-def _smaller(machine: Machine, needs: dict[str, int]) -> Machine:
-    """The machine with less of what the run computes on than it needs."""
-    cards = tuple(
-        replace(card, free=min(card.free, round(needs.get(card.device, card.free) * _LESS))) for card in machine.cards
-    )
-    if any(card.device in needs for card in machine.cards):
-        return replace(machine, cards=cards)
+def _smaller(machine: Machine, needs: Mapping[str, int]) -> Machine:
+    """The machine with a byte less than the run needs where it computes: on its card, else on the host."""
     from engine.memory import HOST
 
-    available = min(machine.host.available, round(needs.get(HOST, 0) * _LESS))
-    return replace(machine, host=replace(machine.host, available=available))
+    if all(device == HOST for device in needs):
+        return replace(machine, host=replace(machine.host, available=needs[HOST] - 1))
+    cards = (replace(card, free=min(card.free, needs.get(card.device, card.free + 1) - 1)) for card in machine.cards)
+    return replace(machine, cards=tuple(cards))

@@ -84,7 +84,7 @@ def job_folders(jobs_dir: Path) -> list[JobFolder]:
     except FileNotFoundError:
         return []
     folders = [JobFolder(entry) for entry in entries]
-    return [folder for folder in folders if folder.spec.is_file()]
+    return [folder for folder in folders if not folder.root.name.startswith(".") and folder.spec.is_file()]
 
 
 def list_jobs(jobs_dir: Path, *, proc: Path = PROC) -> list[Job]:
