@@ -1,4 +1,4 @@
-"""Kill -9 at every system call by which a switch, a rollback, a publication or a removal changes anything.
+"""Kill -9 at every system call by which a switch, rollback, publication, removal, note or scores change anything.
 
     python benchmarks/repository_crash.py
 
@@ -30,16 +30,25 @@ CHANGING = (
 )
 ACT = """
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from lora_repository.proof import Proof
+from lora_repository.published import hashes_of
 from lora_repository.repository import LoraRepository
+from lora_repository.scores import Comparison
 root = Path(sys.argv[1])
+made = Comparison(
+    version="v1.1_b", hashes=hashes_of(root / "v1.1_b"), time=datetime.now(UTC), user="", host="", protocol="",
+    passed=True, verdict="better",
+)
 held = LoraRepository(root, lambda path: Proof(path, "any", (), ()))
 act = {
     "switch": lambda: held.activate("v1.1_b"),
     "rollback": held.rollback,
     "publish": lambda: held.publish(root / "v1.0_a", "v2.0_x"),
     "remove": lambda: held.remove("v1.2_c"),
+    "note": lambda: held.annotate("v1.1_b", add=["two"], note="second"),
+    "scores": lambda: held.add_comparison(made),
 }[sys.argv[2]]
 (root / "begin").mkdir()
 act()
@@ -55,6 +64,7 @@ def fresh(root: Path, action: str) -> None:
     for name in NAMES:
         write_version(root / name, t5=False)
     held(root).activate(NAMES[0])
+    held(root).annotate(NAMES[1], add=["one"], note="first")
     if action == "rollback":
         held(root).activate(NAMES[1])
 
@@ -98,6 +108,9 @@ def judge(root: Path, action: str) -> None:
             assert repository.changed(version) is None
     if action == "remove":
         assert names | {entry.name for entry in repository.removed()} == {*NAMES}
+    said = repository.remarks()[NAMES[1]]
+    assert (said.tags, said.note) in ((("one",), "first"), (("one", "two"), "second"))
+    assert len(repository.comparisons(NAMES[1])) in ((0, 1) if action == "scores" else (0,))
     repository.activate(NAMES[2] if NAMES[2] in names else NAMES[1])
     history = repository.history()
     assert [entry.number for entry in history] == list(range(1, len(history) + 1))
@@ -106,7 +119,7 @@ def judge(root: Path, action: str) -> None:
 
 
 def main() -> None:
-    for action in ("switch", "rollback", "publish", "remove"):
+    for action in ("switch", "rollback", "publish", "remove", "note", "scores"):
         with tempfile.TemporaryDirectory() as folder:
             points = calls(Path(folder), action)
             killed = 0
