@@ -114,6 +114,17 @@ def test_production_takes_what_passed(held):
     assert refusal(lambda: moved.move_to(NAME, "again")).code == "LORA064"
 
 
+def test_other_bytes_have_passed_nothing(held):
+    """A version put there by hand may change; what was compared is then no longer there."""
+    version = write_version(held.root / "v2.0_by_hand", t5=False)
+    held.add_comparison(compared(held, version=version.name, hashes=hashes_of(version)))
+    assert switch(held).move_to(version.name, "").after == version.name
+    switch(held).move_to("v2.0_by_hand", "the same")
+    switch(held).rollback(None, "")
+    touch(version / "config.json")
+    assert refusal(lambda: switch(held).move_to(version.name, "")).code == "LORA064"
+
+
 def test_a_way_back_is_not_refused(held):
     held.add_comparison(compared(held))
     moved = switch(held)
