@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,9 @@ _CHANGES: Final[list[type[FileSystemEvent]]] = [
     *(DirCreatedEvent, DirDeletedEvent, DirMovedEvent),
     *(FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent),
 ]
+# A version that is moved to the trash is still watched, now under its other name; watchdog warns of that on stderr,
+# where the app draws.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.observers\.inotify")
 _SETTLE_S: Final = 0.3
 _LOOK_S: Final = 2.0
 _REST: Final = 50  # looking takes at most a fiftieth of the time, however slow the server is
