@@ -206,7 +206,10 @@ class Catalogue:
         return str(version.name) if version is not None else None
 
     def _previous(self, latest: str | None) -> str | None:
-        steps = [made for made in self._repository.history() if made.channel == LATEST]
+        try:
+            steps = self._repository.past().of(LATEST)
+        except Problem:
+            return None  # told by `survey`
         return next((made.before for made in reversed(steps) if made.after == latest), None)
 
     def _pointing(self, latest: str | None) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from engine.checkpoint_layout import find_layout
 from lora_repository.base import BaseTable
@@ -16,6 +17,7 @@ from lora_repository.proof import Proof, prove
 from lora_repository.settled import is_settled
 
 Prover = Callable[[Path], Proof]
+_MAKERS: Final = ("checkpoint_layout.py", "resolving.py", "pth_header.py")
 
 
 def prover_for(ckpt_dir: str) -> Prover:
@@ -36,11 +38,12 @@ def prover_for(ckpt_dir: str) -> Prover:
 def base_identity(ckpt_dir: str) -> str | None:
     """What changes whenever the linears of the base model in `ckpt_dir` may have; None where that is not sure.
 
-    Looks at names, inodes, sizes and times, and reads no weights.
+    Looks at names, inodes, sizes and times, and reads no weights; the code that makes linears of them counts as well.
     """
     try:
         layout = find_layout(ckpt_dir)
-        told = [ckpt_dir]
+        code = Path(find_layout.__code__.co_filename).parent
+        told = [ckpt_dir, *((code / name).read_text(encoding="utf-8") for name in _MAKERS)]
         for path in (layout.dit_config, *layout.dit_files, layout.t5):
             status = path.stat()
             newest = max(status.st_mtime_ns, status.st_ctime_ns)

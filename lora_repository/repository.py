@@ -6,15 +6,14 @@ Reading never writes and needs no lock, so it works on a read-only mount. Changi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lora_repository.finding import Finding, Problem
 from lora_repository.history import Generation, Past, read_history
-from lora_repository.notes import Remarks, read_remarks
+from lora_repository.notes import read_remarks
 from lora_repository.place import is_folder
 from lora_repository.pointers import LATEST, LinkPointer, Pointer
 from lora_repository.policy import LENIENT, Policy
@@ -24,7 +23,6 @@ from lora_repository.published import (
     Published,
     change_since_publication,
     hashes_of,
-    known_hashes,
     read_published,
 )
 from lora_repository.repository_faults import (
@@ -35,15 +33,11 @@ from lora_repository.repository_faults import (
     strange_folders,
     unknown_version,
 )
-from lora_repository.scores import (
-    Comparison,
-    damaged_comparisons,
-    find_samples,
-    last_comparison,
-    read_comparisons,
-    write_comparison,
-)
+from lora_repository.sayings import Sayings, Version
+from lora_repository.scores import damaged_comparisons
 from lora_repository.version_name import VersionName, match_version_name, parse_version_name, propose_name
+
+__all__ = ["LoraRepository", "Version"]
 
 if TYPE_CHECKING:  # whoever only looks pays for nothing that changes the repository: a tenth of a start of the app
     from lora_repository.proof import Proof
@@ -51,15 +45,7 @@ if TYPE_CHECKING:  # whoever only looks pays for nothing that changes the reposi
     from lora_repository.trash import Trashed
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One folder of the repository."""
-
-    name: VersionName
-    path: Path
-
-
-class LoraRepository:
+class LoraRepository(Sayings):
     """The versions under `root`. `prover` proves a folder against the base model in use; only switching needs it."""
 
     def __init__(self, root: Path, prover: Callable[[Path], Proof] | None = None) -> None:
@@ -128,13 +114,22 @@ class LoraRepository:
 
     def _findings(self, strays: list[str]) -> list[Finding]:
         found: list[Finding] = []
-        try:
-            self.latest()
-            found += absolute_latest(self.root / LATEST)
-        except Problem as error:
-            found.append(error.finding)
-        found += [*self.past().findings, *read_remarks(self.state)[1], *damaged_comparisons(self.state)]
+        looks: tuple[Callable[[], Iterable[Finding]], ...] = (
+            self._about_latest,
+            lambda: self.past().findings,
+            lambda: read_remarks(self.state)[1],
+            lambda: damaged_comparisons(self.state),
+        )
+        for look in looks:
+            try:
+                found += look()
+            except Problem as error:  # what cannot be read hides no version
+                found.append(error.finding)
         return found + strange_folders(self.root, strays)
+
+    def _about_latest(self) -> list[Finding]:
+        self.latest()
+        return absolute_latest(self.root / LATEST)
 
     def past(self) -> Past:
         """The history of switches, with what is wrong with it."""
@@ -143,44 +138,6 @@ class LoraRepository:
     def history(self) -> list[Generation]:
         """Every generation, oldest first."""
         return list(self.past().generations)
-
-    def remarks(self) -> dict[str, Remarks]:
-        """By version, what people say of it."""
-        return read_remarks(self.state)[0]
-
-    def annotate(
-        self, name: str, *, add: Sequence[str] = (), remove: Sequence[str] = (), note: str | None = None
-    ) -> Remarks:
-        """Change the tags and the note of a version; its files stay as they are.
-
-        Raises Problem LORA040 unknown, LORA071 not a tag or note, LORA045, LORA049.
-        """
-        from lora_repository.notes import annotate
-
-        return annotate(self.root, self.state, str(self.version(name).name), add, remove, note)
-
-    def comparisons(self, name: str) -> list[Comparison]:
-        """How a version did in comparisons, the newest first."""
-        return read_comparisons(self.state, str(self.version(name).name))
-
-    def add_comparison(self, made: Comparison) -> Path:
-        """Keep a comparison of a version as it is; the file. Raises Problem LORA040, LORA049, LORA073 other bytes."""
-        return write_comparison(self.state, made, hashes_of(self.version(made.version).path))
-
-    def passed(self, version: Version, hashes: Mapping[str, str] | None = None) -> bool | None:
-        """How the last comparison of its present bytes ended, None where there is none.
-
-        Without `hashes` of its files nothing is read: None as well for bytes that nobody has hashed since they changed.
-        """
-        name = str(version.name)
-        if hashes is None and read_comparisons(self.state, name):
-            hashes = known_hashes(self.state, version.path)
-        last = last_comparison(self.state, name, hashes) if hashes is not None else None
-        return None if last is None else last.passed
-
-    def samples(self, name: str) -> list[Path]:
-        """Pictures, videos and sounds that were made with a version."""
-        return find_samples(self.state, self.version(name).path)
 
     def activate(self, name: str, reason: str = "", seen: Seen | None = None) -> Generation:
         """Point `latest` at the version `name` and record it; the generation in force when it is there already.
