@@ -17,6 +17,7 @@ import msgspec
 
 from lora_repository.finding import Finding, Problem
 from lora_repository.folder import CONTRACT_NAMES
+from lora_repository.hash_memory import HashMemory
 from lora_repository.repository import LoraRepository, Version
 from lora_repository.scores import compared_versions
 from lora_repository.version_name import VersionName, match_version_name
@@ -196,7 +197,11 @@ class Catalogue:
     def _compared(self, versions: Sequence[Version]) -> Mapping[str, bool | None]:
         """Of the few versions that were compared at all, how that ended."""
         names = set(compared_versions(self._repository.state))
-        return {str(v.name): self._repository.passed(v) for v in versions if str(v.name) in names} if names else {}
+        if not names:
+            return {}
+        memory = HashMemory()
+        found = [version for version in versions if str(version.name) in names]
+        return {str(version.name): self._repository.passed(version, memory=memory) for version in found}
 
     def _latest(self) -> str | None:
         try:

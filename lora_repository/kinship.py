@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lora_repository.codes import SAME_BYTES
 from lora_repository.config import CONFIG_NAME
 from lora_repository.finding import Finding, Severity
+from lora_repository.hash_memory import HashMemory
 from lora_repository.i18n import _
 from lora_repository.published import known_hashes
 from lora_repository.version_name import match_version_name
@@ -52,9 +53,10 @@ def _version_named(root: Path, version: Path) -> str | None:
 
 def copies(state: Path, versions: Iterable[Version]) -> list[tuple[str, ...]]:
     """Groups of versions whose files are the same byte for byte, as far as their hashes are known without reading."""
+    memory = HashMemory()
     groups: dict[frozenset[tuple[str, str]], list[str]] = {}
     for version in versions:
-        hashes = known_hashes(state, version.path)
+        hashes = known_hashes(state, version.path, memory)
         if hashes:
             groups.setdefault(frozenset(hashes.items()), []).append(version.path.name)
     return [tuple(names) for names in groups.values() if len(names) > 1]
@@ -62,10 +64,11 @@ def copies(state: Path, versions: Iterable[Version]) -> list[tuple[str, ...]]:
 
 def same_bytes(state: Path, versions: Sequence[Version], name: str, hashes: Mapping[str, str]) -> Finding | None:
     """The finding for a version `name` whose files, of these `hashes`, are those of another version as well."""
+    memory = HashMemory()
     others = [
         version.path.name
         for version in versions
-        if version.path.name != name and known_hashes(state, version.path) == dict(hashes)
+        if version.path.name != name and known_hashes(state, version.path, memory) == dict(hashes)
     ]
     if not others:
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -16,6 +17,7 @@ from lora_repository.files import write_whole
 
 _DIGEST: Final = 32
 _LARGEST: Final = 64 << 20
+_STALE_S: Final = 3600.0
 
 
 def read_own(path: Path) -> bytes | None:
@@ -44,8 +46,11 @@ def write_own(path: Path, data: bytes, keep: int) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(path, blake2b(data, digest_size=_DIGEST).digest() + data, mode=0o600)
-        same_kind = path.parent.glob(f"{path.name.partition('-')[0]}-*")
-        for old in sorted(same_kind, key=lambda file: file.stat().st_mtime_ns)[:-keep]:
+        kind = path.name.partition("-")[0]
+        same_kind = sorted(path.parent.glob(f"{kind}-*"), key=lambda file: file.stat().st_mtime_ns)
+        # What killed writers left: no write takes an hour.
+        debris = [file for file in path.parent.glob(f".{kind}-*") if time.time() - file.stat().st_mtime > _STALE_S]
+        for old in [*same_kind[:-keep], *debris]:
             old.unlink(missing_ok=True)
     except OSError:
         return

@@ -65,7 +65,7 @@ def hashes_of(version: Path, memory: HashMemory | None = None) -> dict[str, str]
     return found
 
 
-def known_hashes(state: Path, version: Path) -> dict[str, str] | None:
+def known_hashes(state: Path, version: Path, memory: HashMemory | None = None) -> dict[str, str] | None:
     """The hashes of a version's files where they are known without reading them; None where they are not.
 
     Known are those of files that nobody has touched since they were published, and of those that were hashed since.
@@ -79,7 +79,7 @@ def known_hashes(state: Path, version: Path) -> dict[str, str] | None:
     untouched = record is not None and max(touched.values(), default=0.0) <= record.time.timestamp()
     if record is not None and untouched and record.files.keys() == touched.keys():
         return record.files
-    memory = HashMemory()
+    memory = memory or HashMemory()
     found = {name: memory.known(version / name) for name in touched}
     return {name: one for name, one in found.items() if one is not None} if None not in found.values() else None
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lora_repository.hash_memory import HashMemory
 from lora_repository.notes import Remarks, annotate, read_remarks
 from lora_repository.published import hashes_of, known_hashes
 from lora_repository.scores import Comparison, find_samples, last_comparison, read_comparisons, write_comparison
@@ -52,14 +53,17 @@ class Sayings(ABC):
         """Keep a comparison of a version as it is; the file. Raises Problem LORA040, LORA049, LORA073 other bytes."""
         return write_comparison(self.state, made, hashes_of(self.version(made.version).path))
 
-    def passed(self, version: Version, hashes: Mapping[str, str] | None = None) -> bool | None:
+    def passed(
+        self, version: Version, hashes: Mapping[str, str] | None = None, memory: HashMemory | None = None
+    ) -> bool | None:
         """How the last comparison of its present bytes ended, None where there is none.
 
-        Without `hashes` of its files nothing is read: None as well for bytes that nobody has hashed since they changed.
+        Without `hashes` of its files none of them is read: None as well for bytes that nobody has hashed since they
+        changed, as far as `memory` knows.
         """
         name = str(version.name)
-        if hashes is None and read_comparisons(self.state, name):
-            hashes = known_hashes(self.state, version.path)
+        if hashes is None:
+            hashes = known_hashes(self.state, version.path, memory)
         last = last_comparison(self.state, name, hashes) if hashes is not None else None
         return None if last is None else last.passed
 

@@ -10,6 +10,7 @@ import pytest
 from adapter_files import CONFIG, DIT, T5, adapter_shapes, write_adapter, write_version
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from misfortune import die_at
 
 from lora_repository.proof import prove
 from lora_repository.proof_memory import ProofMemory
@@ -206,6 +207,27 @@ def test_it_does_not_grow_for_ever(version, tmp_path, monkeypatch):
     memory = ProofMemory(version.parent, "f", tmp_path / "cache")
     memory.save([])
     assert asked_again(version, tmp_path / "cache", "f") == 1
+
+
+def test_killed_anywhere_the_next_one_knows_the_truth(version, tmp_path):
+    """Old proofs, new ones or none; never half a file, never a file too many."""
+    remember(version, tmp_path / "cache")
+    step, killed = 0, True
+    while killed:
+        step += 1
+        (version / "config.json").write_text(json.dumps(CONFIG | {"dmd_rank": 4 + step % 2}))
+        killed = die_at(step, lambda: remember(version, tmp_path / "cache"))
+        asked_again(version, tmp_path / "cache")
+        remember(version, tmp_path / "cache")
+        assert asked_again(version, tmp_path / "cache") == 0
+    assert step > 8
+    left = list(tmp_path.glob("cache/.*"))
+    assert left
+    for path in left:
+        os.utime(path, (0, 0))
+    (version / "config.json").write_text(json.dumps(CONFIG))
+    remember(version, tmp_path / "cache")
+    assert not list(tmp_path.glob("cache/.*"))
 
 
 def test_a_cache_folder_that_cannot_be_made_only_forgets(version, tmp_path):
