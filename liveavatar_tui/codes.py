@@ -59,6 +59,11 @@ SETTINGS_CHANGED: Final = Code(
     N_("{path} has changed since, so the change cannot be taken back."),
     N_("Change it in an editor, or set the value again"),
 )
+KEPT_UNREADABLE: Final = Code(
+    "CFG009",
+    N_("What the form keeps in {path} cannot be read: {reason}."),
+    N_("Mend it or put it aside: mv {path} {path}.old"),
+)
 
 # --- jobs
 NO_SUCH_JOB: Final = Code(

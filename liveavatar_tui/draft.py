@@ -14,7 +14,7 @@ import msgspec
 
 from engine.spec import EMBEDDED, FPS, FRAMES_PER_CLIP, RunSpec
 from liveavatar_tui.launch import compose_spec
-from liveavatar_tui.settings import Settings
+from liveavatar_tui.settings import GenerateSettings, Settings
 from lora_repository.i18n import _
 
 BASE_ALONE: Final = ""
@@ -23,6 +23,8 @@ STACKED: Final = "\n"
 """Between the references of a stack, base first: a line break stands in none of them."""
 _SIZE: Final = re.compile(r"\s*(\d{2,5})\s*[*xX×]\s*(\d{2,5})\s*")
 _LARGEST_SEED: Final = 2**63 - 1
+_SHOWN: Final = frozenset({"prompt", "image", "audio", "size", "num_clip", "seed", "offload_model", "avatarise"})
+"""The settings of a run that are fields of the form."""
 _AUTO: Final = frozenset({"", "auto"})
 
 
@@ -42,6 +44,8 @@ class Draft:
     seed: str
     offload: bool
     avatarise: bool
+    beyond: tuple[tuple[str, int | bool | str | None], ...] = ()
+    """What the form does not show and an earlier run had otherwise than the settings, by the setting's name."""
 
 
 def defaults(settings: Settings) -> Draft:
@@ -60,8 +64,10 @@ def defaults(settings: Settings) -> Draft:
     )
 
 
-def repeat(spec: RunSpec) -> Draft:
-    """The fields of an earlier run."""
+def repeat(spec: RunSpec, settings: Settings) -> Draft:
+    """The fields of an earlier run, and whatever else of it these settings would change."""
+    beyond = [name for name in GenerateSettings.__struct_fields__ if name not in _SHOWN]
+    other = [name for name in beyond if getattr(spec, name) != getattr(settings.generate, name)]
     return Draft(
         prompt=spec.prompt,
         version=STACKED.join(spec.adapters) if spec.adapters else BASE_ALONE,
@@ -72,6 +78,7 @@ def repeat(spec: RunSpec) -> Draft:
         seed=str(spec.seed),
         offload=spec.offload_model,
         avatarise=spec.avatarise,
+        beyond=tuple((name, getattr(spec, name)) for name in other),
     )
 
 
@@ -83,7 +90,7 @@ def faults(draft: Draft) -> dict[str, str]:
     if not _SIZE.fullmatch(draft.size):
         found["size"] = _("expected WIDTH*HEIGHT, such as 704*384")
     if draft.clips.strip() not in _AUTO and not _whole(draft.clips, 1, 1_000_000):
-        found["clips"] = _("expected a whole number, or nothing for the whole speech")
+        found["clips"] = _("expected a whole number, or nothing")
     if not _whole(draft.seed, 0, _LARGEST_SEED):
         found["seed"] = _("expected a whole number from 0")
     return found
@@ -98,6 +105,7 @@ def compose(draft: Draft, settings: Settings) -> RunSpec:
     """The run that the form describes; only for one without `faults`. Raises `Problem` for a LoRA that is nowhere."""
     wanted = msgspec.structs.replace(
         settings.generate,
+        **dict(draft.beyond),
         prompt=draft.prompt.strip(),
         image=_absolute(draft.image),
         audio=_absolute(draft.audio),

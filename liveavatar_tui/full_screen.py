@@ -31,6 +31,7 @@ from liveavatar_tui.theme import DARK, THEMES, chosen
 from lora_repository.i18n import _, set_language
 
 if TYPE_CHECKING:
+    from liveavatar_tui.draft import Draft
     from liveavatar_tui.screens.generate import Examine
 
 
@@ -78,6 +79,7 @@ class LiveAvatarApp(App[int]):
         super().__init__()
         self._examine = examine
         self._on_painted = painted
+        self._kept: Draft | None = None  # the form, while its screen is made anew
         self.animation_level = "none"
         self.settings = settings
         self.flow = Flow(self._ask_terminal)
@@ -116,7 +118,7 @@ class LiveAvatarApp(App[int]):
     def _generate_screen(self) -> Screen[None]:
         from liveavatar_tui.screens.generate import GenerateScreen
 
-        return GenerateScreen(self.settings, self.host, self._examine)
+        return GenerateScreen(self.settings, self.host, self._examine, self._kept)
 
     def _jobs_screen(self) -> Screen[None]:
         from liveavatar_tui.screens.jobs import JobsScreen
@@ -196,11 +198,20 @@ class LiveAvatarApp(App[int]):
             self.theme = chosen(message.after.theme, self.console.color_system).name
         for name, build in self._places().items():
             if name != self.current_mode:
+                self._keep_form(name)
                 await self.remove_mode(name)
                 self.add_mode(name, build)
         if message.before.language != message.after.language and isinstance(self.screen, SettingsScreen):
             set_language(None if message.after.language == "auto" else message.after.language)
             await self.screen.speak_again()
+
+    def _keep_form(self, name: str) -> None:
+        from liveavatar_tui.screens.keeping import Keeping
+
+        open_screens = self._screen_stacks.get(name, [])
+        for screen in open_screens:
+            if isinstance(screen, Keeping):
+                self._kept = screen.draft()
 
     async def on_show_version(self, message: ShowVersion) -> None:
         from liveavatar_tui.screens.repository import RepositoryScreen

@@ -182,6 +182,10 @@ GENERATE: Final = (
     ),
     Key("generate.next", "tab,down", "app.focus_next", N_("Next field"), N_("Next field"), False),
     Key("generate.previous", "shift+tab,up", "app.focus_previous", N_("Previous"), N_("Previous field"), False),
+    Key("generate.stack", "ctrl+t", "screen.stack", N_("On top"), N_("Apply one more adapter on top of those chosen")),
+    Key("generate.earlier", "ctrl+y", "screen.earlier", N_("Earlier"), N_("Earlier values of this field")),
+    Key("generate.save", "ctrl+s", "screen.save_preset", N_("Save"), N_("Keep this form under a name")),
+    Key("generate.load", "ctrl+l", "screen.load_preset", N_("Presets"), N_("Fill the form from one kept under a name")),
     Key("generate.defaults", "ctrl+o", "screen.defaults", N_("Defaults"), N_("Set every field back to its default")),
     Key("generate.back", "escape", "screen.back", N_("Back"), N_("Back to the versions; the fields keep their values")),
 )
@@ -253,6 +257,12 @@ TEXT: Final = (
     Key("text.top", "home,g", "scroll_home", N_("Top"), N_("First line"), False),
     Key("text.bottom", "end,G", "scroll_end", N_("Bottom"), N_("Last line"), False),
 )
+PRESETS: Final = (
+    Key("presets.take", "enter", "screen.confirm", N_("Take"), N_("Fill the form with the selected preset")),
+    Key("presets.remove", "x", "screen.remove", N_("Remove"), N_("Take the selected preset away")),
+    Key("presets.undo", "u", "screen.undo", N_("Undo"), N_("Bring the last one back")),
+    Key("presets.back", "escape", "screen.back", N_("Back"), N_("Change nothing")),
+)
 SETTINGS: Final = (
     Key("settings.edit", "enter,e", "screen.edit", N_("Edit"), N_("Change the selected setting in config.yaml")),
     Key("settings.default", "d", "screen.default", N_("Default"), N_("Write the default of the selected setting down")),
@@ -312,5 +322,6 @@ SECTIONS: Final = (
     (N_("One job"), JOB),
     (N_("Log"), LOG),
     (N_("Settings"), SETTINGS),
+    (N_("Presets"), PRESETS),
     (N_("Seeking in a log"), SEARCH),
 )

@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from liveavatar_tui import keymap
+from liveavatar_tui.keymap import Key
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.bars import KeyBar
 from liveavatar_tui.widgets.quiet_input import QuietInput
@@ -124,8 +125,9 @@ class AskValue(ModalScreen[str | None]):
 class ChooseOne(ModalScreen[str | None]):
     """One of a few words; None for escape."""
 
+    KEYS: ClassVar[tuple[Key, ...]] = keymap.DIALOG
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.DIALOG)
-    DEFAULT_CSS = _CSS.format(name="ChooseOne") + "ChooseOne Rows { margin-top: 1; }"
+    DEFAULT_CSS = _CSS.format(name="ChooseOne") + "ChooseOne Rows { margin-top: 1; max-height: 14; }"
 
     def __init__(self, title: str, text: str | Content, choices: Sequence[str], chosen: str) -> None:
         super().__init__()
@@ -139,13 +141,16 @@ class ChooseOne(ModalScreen[str | None]):
             box.border_title = Content(self._title)
             yield Static(self._text, markup=False)
             yield Rows(id="choices")
-            yield KeyBar(keymap.DIALOG)
+            yield KeyBar(self.KEYS)
 
     def on_mount(self) -> None:
-        marked = {choice: "● " if choice == self._chosen else "○ " for choice in self._choices}
-        rows = self.query_one(Rows)
-        rows.show([Line(choice, Content(f" {marked[choice]}{safe_text(choice)}")) for choice in self._choices])
-        rows.select(self._chosen)
+        self.offer(self._choices)
+        self.query_one(Rows).select(self._chosen)
+
+    def offer(self, choices: Sequence[str]) -> None:
+        """Show these, with the present one marked."""
+        marked = [(choice, "●" if choice == self._chosen else "○") for choice in choices]
+        self.query_one(Rows).show([Line(one, Content(f" {mark} {safe_text(one)}")) for one, mark in marked])
 
     @on(Rows.Chosen)
     def action_confirm(self) -> None:

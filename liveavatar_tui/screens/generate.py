@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Container, Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
@@ -25,11 +25,13 @@ from liveavatar_tui import draft as drafts
 from liveavatar_tui import keymap
 from liveavatar_tui.draft import Draft
 from liveavatar_tui.messages import OpenJob
-from liveavatar_tui.screens.base import Place
+from liveavatar_tui.safe_text import safe_text
+from liveavatar_tui.screens.keeping import Keeping
 from liveavatar_tui.settings import Settings
 from liveavatar_tui.widgets.bars import KeyBar, TitleBar
 from liveavatar_tui.widgets.fields import Choice, Field
 from liveavatar_tui.widgets.paragraphs import Paragraphs
+from liveavatar_tui.widgets.suggestions import EarlierSuggester
 from liveavatar_tui.widgets.tick import Tick
 from lora_repository.finding import Problem
 from lora_repository.i18n import _, ngettext
@@ -59,7 +61,7 @@ class VersionsFound(Message):
     choices: tuple[tuple[str, str], ...]
 
 
-class GenerateScreen(Place[None]):
+class GenerateScreen(Keeping):
     """The form; keeps its values while the app runs."""
 
     KEYS = keymap.GENERATE
@@ -67,39 +69,49 @@ class GenerateScreen(Place[None]):
     CSS_PATH = "generate.tcss"
     AUTO_FOCUS = "#prompt"
 
-    def __init__(self, settings: Settings, host: str, examine: Examine | None = None) -> None:
+    def __init__(
+        self, settings: Settings, host: str, examine: Examine | None = None, start: Draft | None = None
+    ) -> None:
         super().__init__()
         self._examine = examine
         self._settings = settings
         self._host = host
-        self._start = drafts.defaults(settings)
+        self._start = start or drafts.defaults(settings)
+        self._beyond = self._start.beyond
         self._pause: Timer | None = None
 
     def compose(self) -> ComposeResult:
         start = self._start
         yield TitleBar("generate", self._host, typing=True)
-        with Vertical(id="form", classes="panel") as form:
-            form.border_title = Content(_("Generate"))
-            yield Field("prompt", _("Prompt"), start.prompt, _("what the video shows"), long=True)
-            yield Choice("version", _("Version"), [(self._call(start.version), start.version)], start.version)
-            yield Field("image", _("Portrait"), start.image, _("the sample portrait"))
-            yield Field("audio", _("Speech"), start.audio, _("the sample speech"))
-            yield Field("size", _("Size"), start.size, "704*384")
-            yield Field("clips", _("Clips"), start.clips, _("auto"))
-            yield Field("seed", _("Seed"), start.seed, "420")
-            with Horizontal(classes="field"):
-                yield Static("", classes="name")
-                yield Tick(_("Offload the model"), start.offload, id="offload")
-                yield Tick(_("Avatarise a photograph"), start.avatarise, id="avatarise")
-        with VerticalScroll(id="checks", classes="panel", can_focus=False) as checks:
-            checks.border_title = Content(_("Before launch"))
-            yield Paragraphs(id="checks-text")
+        with Container(id="body"):
+            with Vertical(id="form", classes="panel") as form:
+                form.border_title = Content(_("Generate"))
+                said, seen, heard = (self._suggest(name) for name in ("prompt", "image", "audio"))
+                yield Field("prompt", _("Prompt"), start.prompt, _("what the video shows"), long=True, suggester=said)
+                yield Choice("version", _("Version"), [(self._call(start.version), start.version)], start.version)
+                yield Field("image", _("Portrait"), start.image, _("the sample portrait"), suggester=seen)
+                yield Field("audio", _("Speech"), start.audio, _("the sample speech"), suggester=heard)
+                yield Field("size", _("Size"), start.size, "704*384")
+                yield Field("clips", _("Clips"), start.clips, _("auto"))
+                yield Field("seed", _("Seed"), start.seed, "420")
+                with Horizontal(classes="field"):
+                    yield Static("", classes="name")
+                    yield Tick(_("Offload the model"), start.offload, id="offload")
+                    yield Tick(_("Avatarise a photograph"), start.avatarise, id="avatarise")
+            with VerticalScroll(id="checks", classes="panel", can_focus=False) as checks:
+                checks.border_title = Content(_("Before launch"))
+                yield Paragraphs(id="checks-text")
         with Horizontal(id="launch-row"):
             yield Button(Content(_("Launch")), id="launch", variant="primary", compact=True)
             yield Static(Content(_("Checking…")), id="verdict")
         yield KeyBar(self.KEYS, keymap.APP, typing=True)
 
+    def _suggest(self, name: str) -> EarlierSuggester:
+        return EarlierSuggester(lambda: self.history.get(name, []), paths=name != "prompt")
+
     def on_mount(self) -> None:
+        self.read_history()
+        self._tell_beyond()
         self._find_versions()
         self._check_soon()
 
@@ -114,20 +126,30 @@ class GenerateScreen(Place[None]):
 
     def fill(self, spec: RunSpec) -> None:
         """Take over the values of an earlier run."""
-        self._set(drafts.repeat(spec))
+        self.take(drafts.repeat(spec, self._settings))
 
     def action_defaults(self) -> None:
         """Every field back to its default."""
-        self._set(drafts.defaults(self._settings))
+        self.take(drafts.defaults(self._settings))
 
-    def _set(self, draft: Draft) -> None:
+    def offered(self) -> list[tuple[str, str]]:
+        return self.query_one(Choice).offered()
+
+    def take(self, draft: Draft) -> None:
         for field in self.query(Field):
             field.value = getattr(draft, field.field_name)
         self.query_one("#offload", Tick).value = draft.offload
         self.query_one("#avatarise", Tick).value = draft.avatarise
+        self._beyond = draft.beyond
+        self._tell_beyond()
         self.choose(draft.version)
 
-    def _draft(self) -> Draft:
+    def _tell_beyond(self) -> None:
+        """What the form does not show and an earlier run had otherwise: never applied unseen."""
+        told = ", ".join(f"{name} {value}" for name, value in self._beyond)
+        self.query_one("#form").border_subtitle = Content(safe_text(told)) if told else None
+
+    def draft(self) -> Draft:
         text = {field.field_name: field.value for field in self.query(Field)}
         return Draft(
             prompt=text["prompt"],
@@ -139,6 +161,7 @@ class GenerateScreen(Place[None]):
             seed=text["seed"],
             offload=self.query_one("#offload", Tick).value,
             avatarise=self.query_one("#avatarise", Tick).value,
+            beyond=self._beyond,
         )
 
     def _call(self, reference: str) -> str:
@@ -171,7 +194,7 @@ class GenerateScreen(Place[None]):
     @on(Tick.Changed)
     @on(Select.Changed)
     def _check_soon(self) -> None:
-        faults = drafts.faults(self._draft())
+        faults = drafts.faults(self.draft())
         for field in self.query(Field):
             field.fault(faults.get(field.field_name))
         if self._pause is not None:
@@ -180,7 +203,7 @@ class GenerateScreen(Place[None]):
             self._pause = self.set_timer(_PAUSE_S, self._check_now)
 
     def _check_now(self) -> None:
-        self._check(self._draft(), launch=False)
+        self._check(self.draft(), launch=False)
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="check", description="check before launch")
     def _check(self, draft: Draft, *, launch: bool) -> None:
@@ -202,7 +225,7 @@ class GenerateScreen(Place[None]):
 
     @on(Checked)
     def _show_report(self, message: Checked) -> None:
-        if message.draft != self._draft():
+        if message.draft != self.draft():
             return  # typed over meanwhile: a later check is on its way
         from liveavatar_tui.screens import preflight_text
 
@@ -218,7 +241,7 @@ class GenerateScreen(Place[None]):
     @on(Button.Pressed, "#launch")
     def action_launch(self) -> None:
         """Check once more, then start the job; errors stop it."""
-        draft = self._draft()
+        draft = self.draft()
         faults = drafts.faults(draft)
         if faults:
             self.query_one(f"#{next(iter(faults))}").focus()
@@ -237,6 +260,7 @@ class GenerateScreen(Place[None]):
         if errors:
             self.tell(errors[0])
             return
+        self.remember(message.draft)
         self._start_job(message.draft, message.report)
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="launch", description="start the job")

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.suggester import Suggester
 from textual.widgets import Select, Static
 
 from liveavatar_tui import keymap
@@ -22,8 +23,18 @@ from liveavatar_tui.widgets.quiet_input import QuietInput
 class Field(Horizontal):
     """A text field. Mutable: `hint` and `fault` change the words at the right; a fault outranks the hint."""
 
-    def __init__(self, name: str, label: str, value: str, placeholder: str, *, long: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        value: str,
+        placeholder: str,
+        *,
+        long: bool = False,
+        suggester: Suggester | None = None,
+    ) -> None:
         super().__init__(classes="field")
+        self._suggester = suggester
         self.field_name = name
         self._label = label
         self._start = value
@@ -34,7 +45,13 @@ class Field(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static(Content(self._label), classes="name")
-        yield QuietInput(self._start, placeholder=self._placeholder, id=self.field_name, classes="value")
+        yield QuietInput(
+            self._start,
+            placeholder=self._placeholder,
+            suggester=self._suggester,
+            id=self.field_name,
+            classes="value",
+        )
         if not self._long:
             yield Static("", classes="hint")
 
@@ -96,6 +113,10 @@ class Choice(Horizontal):
         if offered != self._choices:
             self._choices = offered
             self._refill()
+
+    def offered(self) -> list[tuple[str, str]]:
+        """What can be chosen: words and value."""
+        return [(words, value) for value, words in self._choices.items()]
 
     def choose(self, words: str, value: str) -> None:
         """Select `value`, which is called `words`."""

@@ -28,16 +28,24 @@ def test_the_defaults_are_without_fault_and_round_trip(settings: Settings) -> No
     start = drafts.defaults(settings)
     assert drafts.faults(start) == {}
     spec = drafts.compose(start, settings)
-    assert drafts.compose(drafts.repeat(spec), settings) == replace_label(
-        spec, drafts.compose(drafts.repeat(spec), settings)
+    assert drafts.compose(drafts.repeat(spec, settings), settings) == replace_label(
+        spec, drafts.compose(drafts.repeat(spec, settings), settings)
     )
 
 
 def test_a_repeated_run_keeps_its_whole_stack(settings: Settings) -> None:
     stack = tuple(str(Path(settings.lora.repository) / name) for name in ("v1.0_product_demo", "v2.1_customer_service"))
     spec = msgspec.structs.replace(drafts.compose(GOOD, settings), adapters=stack)
-    again = drafts.compose(drafts.repeat(spec), settings)
+    again = drafts.compose(drafts.repeat(spec, settings), settings)
     assert again.adapters == stack and again.label == "v1.0_product_demo + v2.1_customer_service"
+
+
+def test_a_repeated_run_keeps_what_the_form_does_not_show(settings: Settings) -> None:
+    spec = msgspec.structs.replace(drafts.compose(GOOD, settings), sample_steps=7, threads=3)
+    draft = drafts.repeat(spec, settings)
+    assert dict(draft.beyond) == {"sample_steps": 7, "threads": 3}
+    again = drafts.compose(draft, settings)
+    assert (again.sample_steps, again.threads) == (7, 3)
 
 
 def replace_label(spec, other):  # type: ignore[no-untyped-def]
