@@ -22,12 +22,14 @@ from engine.protocol import (
     Cancelled,
     Failed,
     Finished,
+    Learned,
     Memory,
     Phase,
     PhaseChanged,
     Plan,
     Preview,
     Progress,
+    Saved,
     Started,
     Warned,
 )
@@ -52,6 +54,10 @@ class Story:
     plan: Plan | None = None
     progress: Progress | None = None
     preview: Preview | None = None
+    learned: Learned | None = None
+    """How far a training is."""
+    saved: Saved | None = None
+    """A training's newest checkpoint."""
     memory: tuple[Memory, ...] = ()
     """One for each device, the latest."""
     adapters: tuple[AdapterLoaded, ...] = ()
@@ -85,9 +91,11 @@ class Job:
 
     @property
     def fraction(self) -> float | None:
-        """Share of the blocks that are in the file, 0 to 1; None before the length is known."""
+        """Share of the blocks that are in the file, or of a training's steps, 0 to 1; None before that is known."""
         if self.state is State.DONE:
             return 1.0
+        if (learned := self.story.learned) is not None and learned.steps:
+            return learned.step / learned.steps
         progress = self.story.progress
         return progress.block / progress.blocks if progress is not None and progress.blocks else None
 
@@ -126,6 +134,10 @@ def _told(story: Story, event: AnyEvent) -> Story:
             return replace(story, plan=event)
         case Progress():
             return replace(story, progress=event)
+        case Learned():
+            return replace(story, learned=event)
+        case Saved():
+            return replace(story, saved=event)
         case Preview():
             return replace(story, preview=event)
         case Memory():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,34 +48,56 @@ def read_job(folder: JobFolder, *, proc: Path = PROC) -> Job:
 
 
 class Overview:
-    """Mutable: one watcher a job, so that a look costs what was added; ended jobs are read once, their notes again."""
+    """Mutable: what was seen of each job, so that a look costs what was added; of an ended one only its note."""
 
     def __init__(self, jobs_dir: Path) -> None:
         self._dir = jobs_dir
-        self._watchers: dict[Path, Watcher] = {}
-        self._ended: dict[Path, tuple[object, Job]] = {}
+        self._seen: dict[str, _Seen] = {}
 
     def look(self) -> tuple[Job, ...]:
         """Every job, newest first."""
-        folders = job_folders(self._dir)
-        roots = {folder.root for folder in folders}
-        self._watchers = {root: watcher for root, watcher in self._watchers.items() if root in roots}
-        self._ended = {root: known for root, known in self._ended.items() if root in roots}
-        return tuple(self._job(folder) for folder in folders)
+        try:
+            names = sorted(os.listdir(self._dir), reverse=True)  # noqa: PTH208  # 3 ms less for 1,000 jobs than paths
+        except FileNotFoundError:
+            names = []
+        before, self._seen = self._seen, {}
+        for name in names:
+            seen = before.get(name) or self._meet(name)
+            if seen is not None:
+                self._seen[name] = seen
+        return tuple(seen.look() for seen in self._seen.values())
 
-    def _job(self, folder: JobFolder) -> Job:
-        noted = stamp(note_path(folder))
-        before, ended = self._ended.get(folder.root, (None, None))
-        if ended is not None:
-            if before == noted:
-                return ended
-            job = replace(ended, note=read_note(folder))
+    def _meet(self, name: str) -> _Seen | None:
+        folder = JobFolder(self._dir / name)
+        return _Seen(folder) if is_job(folder) else None
+
+
+class _Seen:
+    """Mutable: one job of the overview; followed until it has ended, then kept."""
+
+    def __init__(self, folder: JobFolder) -> None:
+        self._folder = folder
+        self._note = str(note_path(folder))
+        self._watcher: Watcher | None = Watcher(folder)
+        self._ended: tuple[object, Job] | None = None
+
+    def look(self) -> Job:
+        noted = stamp(self._note)
+        if self._ended is not None and self._ended[0] == noted:
+            return self._ended[1]
+        if self._watcher is None:
+            assert self._ended is not None, "who is not followed has ended"
+            job = replace(self._ended[1], note=read_note(self._folder))
         else:
-            job = self._watchers.setdefault(folder.root, Watcher(folder)).poll()
+            job = self._watcher.poll()
         if job.story.end is not None:
-            self._ended[folder.root] = (noted, job)
-            self._watchers.pop(folder.root, None)
+            self._ended, self._watcher = (noted, job), None
         return job
+
+
+def is_job(folder: JobFolder) -> bool:
+    """Whether a folder is a job: what holds no spec is none, nor is one that is being deleted."""
+    return not folder.root.name.startswith(".") and folder.spec.is_file()
 
 
 def job_folders(jobs_dir: Path) -> list[JobFolder]:
@@ -84,7 +107,7 @@ def job_folders(jobs_dir: Path) -> list[JobFolder]:
     except FileNotFoundError:
         return []
     folders = [JobFolder(entry) for entry in entries]
-    return [folder for folder in folders if not folder.root.name.startswith(".") and folder.spec.is_file()]
+    return [folder for folder in folders if is_job(folder)]
 
 
 def list_jobs(jobs_dir: Path, *, proc: Path = PROC) -> list[Job]:

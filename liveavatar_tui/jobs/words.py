@@ -30,6 +30,8 @@ PHASE_WORDS: Final = {
     Phase.GENERATING: N_("generating"),
     Phase.DECODING: N_("decoding"),
     Phase.MUXING: N_("muxing"),
+    Phase.TRAINING: N_("training"),
+    Phase.COMPARING: N_("comparing"),
     Phase.DONE: N_("done"),
     Phase.FAILED: N_("failed"),
     Phase.CANCELLED: N_("cancelled"),
