@@ -46,6 +46,8 @@ _ASKERS: Final = {
     Phase.GENERATING: N_("generating frames"),
     Phase.DECODING: N_("decoding frames"),
     Phase.MUXING: N_("finishing the video"),
+    Phase.TRAINING: N_("training"),
+    Phase.COMPARING: N_("comparing"),
 }
 _ASKER: Final = N_("working")
 

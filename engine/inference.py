@@ -1,7 +1,6 @@
 """`python -m engine.inference`: one generation in a process of its own, by hand with flags or with `--spec`.
 
-Parses, opens the job folder, says who runs, and sees to it that every end is an event, a sentence and an exit code: 0 a
-video, 1 a failed or cancelled run, 2 misuse. Knows nothing of how a video is made.
+Parses and opens the job folder; `conduct` sees to it that every end is told. Knows nothing of how a video is made.
 """
 
 from __future__ import annotations
@@ -9,9 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -19,15 +16,14 @@ from typing import NoReturn
 import msgspec
 
 from engine import __version__, codes
-from engine.failure import Scene, classify
-from engine.identity import own
-from engine.job_folder import JobFolder, Journal, RecordLock, fresh_job_id, jobs_root, lock_owner, reason
-from engine.log import LOG, Terminal, open_log
-from engine.protocol import PROTOCOL, Cancelled, Failed, Phase, Started
-from engine.resolving import Refused, check_values
+from engine.conduct import conduct, take
+from engine.job_folder import JobFolder, fresh_job_id, jobs_root, reason
+from engine.log import Terminal, open_log
+from engine.protocol import Finished
+from engine.resolving import check_values
 from engine.run import run
 from engine.spec import EMBEDDED, Precision, Pristine, RunSpec, decode, encode
-from engine.stage import Stage, Stopped
+from engine.stage import Stage
 from lora_repository.borrowed import teach_argparse
 from lora_repository.files import write_whole
 from lora_repository.finding import Problem
@@ -50,15 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     teach_argparse()
     try:
         request = parse(sys.argv[1:] if arguments is None else arguments)
-        lock = _take(request.folder)
+        lock = take(request.folder)
     except Problem as error:
         Terminal(None, None).tell(error.finding)
         return error.exit_code
     terminal = open_log(request.folder.log)
     try:
-        return _conduct(request, terminal)
+        return conduct(request.folder, terminal, lambda stage: _generate(request, stage))
     finally:
         lock.release()
+
+
+def _generate(request: Request, stage: Stage) -> Finished:
+    spec = _spec_of(request)
+    set_language(spec.language)
+    return run(spec, request.folder, stage)
 
 
 def parse(arguments: Sequence[str]) -> Request:
@@ -167,79 +169,11 @@ def read_spec(path: Path) -> RunSpec:
         raise codes.SPEC_UNREADABLE.problem(path=str(path), reason=str(fault)) from fault
 
 
-def _take(folder: JobFolder) -> RecordLock:
-    """Make the folder and hold it; raises Problem RUN003, RUN004, RUN005."""
-    folder.create()
-    path = str(folder.root)
-    try:
-        lock = RecordLock(folder.lock)
-        if not lock.take():
-            owner = lock_owner(folder.lock)
-            lock.release()
-            raise codes.FOLDER_LOCKED.problem(path=path, pid=owner or "?")
-        if folder.holds_a_run():
-            lock.release()
-            raise codes.FOLDER_TAKEN.problem(path=path, suggestion=f"{path}-2")
-    except OSError as fault:
-        raise codes.FOLDER_UNWRITABLE.problem(path=path, reason=reason(fault)) from fault
-    return lock
-
-
-def _conduct(request: Request, terminal: Terminal) -> int:
-    """From the first event to the last."""
-    folder = request.folder
-    stage = Stage(Journal(folder.events))
-    stage.listen()
-    try:
-        who = own()
-        stage.tell(
-            Started(
-                v=PROTOCOL,
-                pid=who.pid,
-                start_time=who.start_time,
-                boot_id=who.boot_id,
-                host=who.host,
-                engine=__version__,
-            )
-        )
-        stage.enter(Phase.RESOLVING)
-        spec = _spec_of(request)
-        set_language(spec.language)
-        stage.tell(run(spec, folder, stage))
-        terminal.result(str(folder.output))
-    except Stopped as stop:
-        _last_word(stage, Cancelled(reason=str(stop)))
-        LOG.info("Cancelled by %s", stop)
-        return 1
-    except Exception as fault:  # noqa: BLE001  # the one place where nothing may pass: every end is told
-        return _fail(fault, folder, stage, terminal)
-    return 0
-
-
 def _spec_of(request: Request) -> RunSpec:
     if request.spec is None:
         return read_spec(request.folder.spec)
     write_whole(request.folder.spec, encode(request.spec))
     return request.spec
-
-
-def _fail(fault: Exception, folder: JobFolder, stage: Stage, terminal: Terminal) -> int:
-    finding = classify(fault, Scene(stage.phase, folder.root, folder.log))
-    if not isinstance(fault, Problem):
-        with suppress(OSError):  # standard error is the log, which may lie on the disk that is full
-            traceback.print_exception(fault)
-    for further in fault.findings[1:] if isinstance(fault, Refused) else ():
-        LOG.error("%s: %s", further.code, further.message)
-    _last_word(stage, Failed(code=finding.code, message=finding.message, fix=finding.fix))
-    terminal.tell(finding)
-    return fault.exit_code if isinstance(fault, Problem) else 1
-
-
-def _last_word(stage: Stage, event: Failed | Cancelled) -> None:
-    try:
-        stage.tell(event)
-    except OSError as fault:
-        LOG.error("The journal cannot be written: %s", reason(fault))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from engine.protocol import (
     Cancelled,
     Failed,
     Finished,
+    Learned,
     Memory,
     Preview,
     Progress,
@@ -35,7 +36,7 @@ _FLOCK: Final = "hhqqi4x"
 """struct flock on 64-bit Linux: type, whence, start, length, pid."""
 _RESERVED: Final = 64 << 10
 _ENDS: Final = (Finished, Failed, Cancelled)
-_PASSING: Final = (Progress, Memory, Preview)
+_PASSING: Final = (Progress, Learned, Memory, Preview)
 """Events that a power cut may take: they are appended without fdatasync (1.6 us against 210 us each)."""
 
 

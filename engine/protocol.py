@@ -24,6 +24,8 @@ class Phase(StrEnum):
     GENERATING = "generating"
     DECODING = "decoding"
     MUXING = "muxing"
+    TRAINING = "training"
+    COMPARING = "comparing"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -134,8 +136,52 @@ class Finished(Event, frozen=True, tag="done", kw_only=True, omit_defaults=True)
     first_frame_s: float
 
 
+class Learned(Event, frozen=True, tag="learned", kw_only=True, omit_defaults=True):
+    """After a step of a training: its loss as a running mean, speed over the last steps."""
+
+    step: int
+    steps: int
+    loss: float
+    rate: float
+    steps_per_s: float
+    eta_s: float
+    held_out: float | None = None
+    """Loss of the clips that are not trained on, when it was last looked at."""
+
+
+class Saved(Event, frozen=True, tag="saved", kw_only=True, omit_defaults=True):
+    """A checkpoint of a training is whole: a version by the contract, at `path`; `sample` is a video made with it."""
+
+    step: int
+    path: str
+    sample: str = ""
+
+
+class Trained(Finished, frozen=True, tag="trained", kw_only=True, omit_defaults=True):
+    """A training is over: `output` is the folder of the version. No frames were asked for, so none are told."""
+
+    steps: int
+    loss: float
+    frames: int = 0
+    fps: float = 0.0
+    first_frame_s: float = 0.0
+
+
 AnyEvent = (
-    Started | PhaseChanged | AdapterLoaded | Plan | Progress | Memory | Preview | Warned | Failed | Cancelled | Finished
+    Started
+    | PhaseChanged
+    | AdapterLoaded
+    | Plan
+    | Progress
+    | Memory
+    | Preview
+    | Warned
+    | Learned
+    | Saved
+    | Failed
+    | Cancelled
+    | Finished
+    | Trained
 )
 
 _encoder = msgspec.json.Encoder()
