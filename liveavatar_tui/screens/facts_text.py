@@ -9,7 +9,7 @@ from textual.content import Content
 
 from liveavatar_tui.quantities import path_text
 from liveavatar_tui.safe_text import safe_text
-from liveavatar_tui.screens.switch_text import by_whom, channel_name
+from liveavatar_tui.screens.switch_text import by_whom, channel_name, shorten
 from liveavatar_tui.version_facts import Facts
 from liveavatar_tui.widgets.paragraphs import Paragraph, paragraph, spaced
 from lora_repository.i18n import N_, _
@@ -17,7 +17,8 @@ from lora_repository.scores import Comparison, Score
 
 _SWITCHES: Final = 6
 _SAMPLES: Final = 8
-_NAME: Final = 16
+_NAME: Final = 12
+_VERSION: Final = 20
 _VERDICTS: Final = {
     "better": N_("better than {other}"),
     "equal": N_("as good as {other}"),
@@ -70,8 +71,7 @@ def _record(facts: Facts) -> list[Paragraph]:
     when = f"{made.time.astimezone():%Y-%m-%d %H:%M}"
     by = _("{user} on {host}, {time}").format(user=made.user, host=made.host, time=when)
     head = paragraph(Content.assemble((_("Published"), "bold"), f"  {safe_text(by)}"))
-    source = _muted(safe_text(_("from {source}").format(source=made.source)))
-    return [head, source, *(_muted(safe_text(f"{name}  {digest}")) for name, digest in sorted(made.files.items()))]
+    return [head, _muted(safe_text(_("from {source}").format(source=made.source)))]
 
 
 def _comparison(made: Comparison) -> list[Paragraph]:
@@ -87,13 +87,13 @@ def _comparison(made: Comparison) -> list[Paragraph]:
 
 
 def _score(one: Score) -> Paragraph:
-    """`lip_sync   ✓  0.912 [0.88, 0.94]  before 0.874`."""
+    """`lip_sync  ✓ 0.874 → 0.912 [0.88, 0.94]`."""
     sign = {True: ("✓ ", "$text-success"), False: ("✗ ", "$text-error"), None: ("  ", "")}[one.passed]
     value = "–" if one.value is None else f"{one.value:.4g}{one.unit}"
     between = "" if one.low is None or one.high is None else f" [{one.low:.3g}, {one.high:.3g}]"
-    before = "" if one.reference is None else "  " + _("before {value}").format(value=f"{one.reference:.4g}")
+    before = "" if one.reference is None else f"{one.reference:.4g} → "
     name = safe_text(one.name)[:_NAME].ljust(_NAME)
-    line = Content.assemble((name, "$muted"), " ", sign, safe_text(value), (safe_text(between + before), "$muted"))
+    line = Content.assemble((name, "$muted"), " ", sign, (before, "$muted"), safe_text(value), (between, "$muted"))
     return paragraph(line, "  ")
 
 
@@ -111,8 +111,9 @@ def _switches(facts: Facts) -> list[Paragraph]:
         return []
     told = [paragraph(Content.styled(_("Switches"), "bold"))]
     for made in facts.switches[:_SWITCHES]:
-        way = f"  {safe_text(made.before or _('nothing'))} → {safe_text(made.after)}"
-        told += [paragraph(channel_name(made.channel) + Content(way)), _muted("  " + by_whom(made))]
+        before, after = shorten(made.before or _("nothing"), _VERSION), shorten(made.after, _VERSION)
+        told.append(paragraph(Content.styled(by_whom(made), "$muted"), channel_name(made.channel) + Content("  ")))
+        told.append(paragraph(f"{before} → {after}", "  "))
     return told
 
 

@@ -114,7 +114,10 @@ class VersionScreen(Deeds):
         pane = self.query_one("#version", TextPane)
         width = (pane.size.width or self.app.size.width - _EDGES) - 1
         strengths = [block for one in self._maps for block in heat_text.maps([one], _("Strength"), width)]
-        pane.show(spaced([version_text.details(self._row, self._details, self._check, alone=False), *strengths]))
+        record = self._facts.published if self._facts is not None else None
+        hashes = record.files if record is not None else {}
+        told = version_text.details(self._row, self._details, self._check, alone=False, recorded=hashes)
+        pane.show(spaced([told, *strengths]))
         if self._facts is not None:
             self.query_one("#facts", TextPane).show(facts_text.described(self._facts))
 

@@ -22,10 +22,18 @@ if TYPE_CHECKING:
     from lora_repository.proof import PartProof, Proof
 
 
-def details(row: VersionRow, known: Detailed | None, checked: Checked | None, *, alone: bool = True) -> list[Paragraph]:
+def details(
+    row: VersionRow,
+    known: Detailed | None,
+    checked: Checked | None,
+    *,
+    alone: bool = True,
+    recorded: Mapping[str, str] | None = None,
+) -> list[Paragraph]:
     """Everything about one version; `known` once it is proved, `checked` once every byte was read.
 
-    `alone` where no other panel shows what is recorded of it; config.json is told where there is one.
+    `alone` where no other panel shows what is recorded of it; config.json is told where there is one. `recorded` are
+    the SHA-256 that were published, by file.
     """
     proof = known.proof if known is not None else None
     findings = checked.findings if checked is not None else proof.findings if proof is not None else ()
@@ -37,7 +45,7 @@ def details(row: VersionRow, known: Detailed | None, checked: Checked | None, *,
             mends(known.mends if known is not None else ()),
             remarks(row) if alone else config(proof),
             *([part(one) for one in proof.parts] if proof is not None else []),
-            files(row, checked.hashes if checked is not None else {}),
+            files(row, checked.hashes if checked is not None else recorded or {}),
             [_muted(path_text(row.path))],
         ]
     )
