@@ -22,11 +22,11 @@ from engine.spec import RunSpec
 from liveavatar_tui.full_screen import LiveAvatarApp
 from liveavatar_tui.messages import OpenJob
 from liveavatar_tui.preflight import Report, preflight
-from liveavatar_tui.screens.dialogs import AskReason
 from liveavatar_tui.screens.generate import GenerateScreen
 from liveavatar_tui.screens.help import HelpScreen
 from liveavatar_tui.screens.job import JobScreen
 from liveavatar_tui.screens.jobs import JobsScreen
+from liveavatar_tui.screens.switch import SwitchDialog
 from liveavatar_tui.settings import Settings
 from lora_repository.i18n import set_language
 
@@ -77,9 +77,12 @@ async def test_every_screen(tmp_path: Path, snapshot: SnapshotAssertion, size: t
         await pilot.press("1")
         await until(pilot, lambda: screen_text(app).count("✓ ") >= 4 and "✗" in screen_text(app))
         await pilot.press("j")
+        await until(pilot, lambda: "v2.1_customer_service" in app.screen.query_one("#details").text)  # type: ignore[attr-defined]
         picture("versions")
         await pilot.press("k", "a")
-        await until(pilot, lambda: isinstance(app.screen, AskReason))
+        await until(pilot, lambda: isinstance(app.screen, SwitchDialog) and app.screen._plans)
+        await until(pilot, lambda: "v2.2_customer_service_calm" in screen_text(app))
+        await pilot.pause(0.2)
         picture("activate")
         await pilot.press("escape", "2")
         await until(
