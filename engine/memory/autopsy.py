@@ -116,9 +116,7 @@ def tensors(case: Case) -> Iterator[Tensor]:
     config, mode = case.config, case.mode
     d, width, cache = config.dim, mode.width, mode.cache_width
     block = LATENTS_PER_BLOCK * case.tokens
-    yield Tensor(
-        N_("keys or values of one ring, all layers"), config.num_layers * (case.condition + case.ring) * d * cache
-    )
+    yield Tensor(N_("keys or values of one ring, all layers"), config.num_layers * case.ring * d * cache)
     yield Tensor(N_("keys or values of one ring in one layer"), case.ring * d * cache, grows=True)
     yield Tensor(N_("condition keys or values of one layer"), case.condition * d * cache)
     yield Tensor(N_("a feed-forward matrix"), config.ffn_dim * d * width)

@@ -13,8 +13,8 @@ from engine.memory.plan import CALIBRATED_MARGIN, GIB, MARGIN, MIB
 
 DECODED_FRAMES: Final = 12
 """Frames of a block, which is what the decoder holds a history for."""
-PRIMED_FRAMES: Final = 25
-"""Frames of the decoder's first call, the largest: 7 latents of the still."""
+ENCODED_FRAMES: Final = 24
+"""Frames that the encoder takes at once (`engine.conditioning`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,11 @@ class Constants:
     decoder_history: float = 2.05
     """The decoder's past, by 12 frames: 1.28 GB at 704x384."""
     decoder_work: float = 2.6
-    """The decoder at work, by the frames of one call: 1.62 GB for 12 at 704x384."""
+    """The decoder at work, by 12 frames: 1.62 GB at 704x384, counted with 4 frames at full size at once."""
+    encoder_work: float = 5.0
+    """The encoder at work, by the frames that it takes at once: five tensors of its first stage. A prior."""
+    recorded: float = 1.0
+    """What recorded passes hold of their own, by what the passes take: the first, plain one leaves its room behind."""
     merge: float = 2.0
     """Merging an adapter, by the largest matrix in float32: the matrix and its change."""
     slack: float = 0.01
@@ -42,9 +46,10 @@ class Constants:
     host_cuda: int = 3 * GIB
     """The same with torch's kernels for a card and pinned buffers."""
     host_decoder: tuple[int, float] = (60 * MIB, 14.0)
-    """The decoder on a processor, fixed and by frame: 157, 501, 854 MiB at 128, 256, 384 px square (width 24)."""
+    """The decoder on a processor, fixed and by 12 frames: 140, 397, 654 MiB at 128, 256, 384 px square, width 32."""
     portrait_check: int = 175 * MIB
-    """The embedded model holds a portrait against its renderer: 127 MiB, 174 where it draws the nearest avatar."""
+    """The embedded model holds a portrait against its renderer, before anything is decoded: 127 MiB, 174 where it draws
+    the nearest avatar."""
     scale: float = 1.0
     """All work on a card by this much: fitted by calibration."""
     extra: int = 0

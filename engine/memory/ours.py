@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.checkpoint_layout import CheckpointLayout, read_config
-from engine.memory.constants import DECODED_FRAMES, PRIMED_FRAMES, PRIOR, Constants
+from engine.memory.constants import DECODED_FRAMES, ENCODED_FRAMES, PRIOR, Constants
 from engine.memory.mode import Mode
 from engine.memory.plan import ALL, HOST, LATER, RUNNING, Kind, MemoryPlan, Stage, Term
 from engine.memory.sizes import LATENT, Parts, block_numbers, count_parts
@@ -19,7 +19,11 @@ from engine.model.config import DiTConfig
 from engine.spec import BLOCKS_PER_CLIP, LATENTS_PER_BLOCK, Pristine
 from lora_repository.i18n import N_
 
+_LOADING: Final = frozenset({Stage.LOADING})
+_CONDITIONING: Final = frozenset({Stage.CONDITIONING})
 _ENCODING: Final = frozenset({Stage.LOADING, Stage.CONDITIONING})
+_KEY_MULTIPLE: Final = 128
+"""Keys of the attention on a card are padded to a multiple of this (`engine.execution`)."""
 _SCALE_BYTES: Final = 4
 """Of an fp8 matrix's scale, one a row."""
 _SLABS: Final = 2
@@ -134,37 +138,82 @@ def _streamed(case: Case) -> int:
 
 
 def _caches(case: Case, device: str, index: int) -> Iterator[Term]:
-    """Keys and values. Each step's ring holds its own copy of the condition tokens, beside the one they come from."""
-    token, rings = case.token_numbers * case.mode.cache_width, case.rings_on(index)
+    """Keys and values: a ring for each pass, and the condition once for all of them (`engine.cache`)."""
+    rings = case.rings_on(index)
     kept = min(rings, 1) if case.mode.rings_on_host else rings
     if not rings:
         return
-    yield _counted(N_("rings"), device, kept * case.ring * token, RUNNING)
-    yield _counted(N_("condition cache"), device, (1 + kept) * case.condition * token, RUNNING)
+    yield _counted(N_("rings"), device, kept * ring_bytes(case), RUNNING)
+    yield _counted(N_("condition cache"), device, _condition_bytes(case), RUNNING)
     yield _counted(
         N_("text keys and values"), device, case.config.text_len * case.token_numbers * case.mode.width, LATER
     )
 
 
+def ring_bytes(case: Case) -> int:
+    """One ring: keys and values of all layers; in eight bits with a float32 scale for each token and head."""
+    numbers = _padded(case.ring, case.mode) * case.token_numbers
+    scales = numbers // case.config.head_dim * _SCALE_BYTES if case.mode.fp8_cache else 0
+    return numbers * case.mode.cache_width + scales
+
+
+def _condition_bytes(case: Case) -> int:
+    """Keys and values of all condition tokens, never in eight bits, and the reference's keys before they are turned."""
+    numbers = _padded(case.condition, case.mode) * case.token_numbers + case.tokens * case.token_numbers // 2
+    return numbers * case.mode.width
+
+
+def _padded(tokens: int, mode: Mode) -> int:
+    """On a card, attention wants its keys in a multiple of 128."""
+    return -(-tokens // _KEY_MULTIPLE) * _KEY_MULTIPLE if mode.on_card else tokens
+
+
 def _work(case: Case, constants: Constants, device: str, index: int) -> Iterator[Term]:
-    """What the models take while they compute."""
+    """What the models take while they compute; on a card once to warm up, and once more in what is recorded."""
     mode = case.mode
     scale = constants.scale if mode.on_card else 1.0
+    forward, decoding = _forward(case, constants) * scale, _decoding(case, constants) * scale
     if case.rings_on(index):
-        tokens = max(LATENTS_PER_BLOCK * case.tokens, case.condition)
-        forward = constants.activations * tokens * case.config.dim * mode.width
-        yield _measured(N_("activations"), device, forward * scale, LATER)
+        yield _measured(N_("activations"), device, forward, LATER)
     if index == len(case.devices()) - 1:
-        yield _measured(N_("VAE at work"), device, _decoding(case, constants) * scale, LATER)
+        yield _measured(N_("VAE at work"), device, decoding, LATER if mode.on_card else RUNNING)
+        yield _measured(N_("VAE history"), device, _history(case, constants), RUNNING)
+    if mode.on_card:
+        recorded = forward * bool(case.rings_on(index)) + decoding * (index == len(case.devices()) - 1)
+        yield _measured(N_("recorded passes"), device, recorded * constants.recorded, RUNNING)
+        if not mode.offload:
+            gap = constants.encoder_work * ENCODED_FRAMES * _frame(case) * scale
+            yield Term(N_("kept from encoding"), device, round(max(0.0, gap - decoding)), LATER, Kind.RESERVED)
+        yield _measured(N_("merging adapters"), device, constants.merge * _largest_matrix(case) * 4, _LOADING)
+
+
+def _largest_matrix(case: Case) -> int:
+    return case.config.dim * case.config.ffn_dim
+
+
+def _forward(case: Case, constants: Constants) -> float:
+    """One forward pass; rings of eight bits are read as a copy, a layer at a time."""
+    tokens = max(LATENTS_PER_BLOCK * case.tokens, case.condition)
+    plain = constants.activations * tokens * case.config.dim * case.mode.width
+    copy = 2 * case.ring * case.config.dim * case.mode.width if case.mode.fp8_cache else 0
+    return plain + copy
+
+
+def _frame(case: Case) -> int:
+    """Bytes of one frame at the decoder's full width."""
+    return case.height * case.width // case.parts.patch**2 * case.parts.decoder_width * case.mode.width
 
 
 def _decoding(case: Case, constants: Constants) -> float:
-    parts = case.parts
-    frame = case.height * case.width // parts.patch**2 * parts.decoder_width * case.mode.width
     if not case.mode.on_card:
         fixed, work = constants.host_decoder
-        return fixed + work * PRIMED_FRAMES * frame
-    return (constants.decoder_history * DECODED_FRAMES + constants.decoder_work * PRIMED_FRAMES) * frame
+        return fixed + work * DECODED_FRAMES * _frame(case)
+    return constants.decoder_work * DECODED_FRAMES * _frame(case)
+
+
+def _history(case: Case, constants: Constants) -> float:
+    """The frames that the decoder remembers; on the host they are part of its work."""
+    return constants.decoder_history * DECODED_FRAMES * _frame(case) if case.mode.on_card else 0.0
 
 
 def _card(case: Case, constants: Constants, device: str, held: int) -> Iterator[Term]:
@@ -187,10 +236,9 @@ def _host(case: Case, constants: Constants) -> Iterator[Term]:
         yield _counted(N_("blocks in waiting"), HOST, _streamed(case), ALL)
     if mode.rings_on_host:
         away = case.passes - mode.cards
-        token = case.token_numbers * mode.cache_width
-        yield _counted(N_("rings in waiting"), HOST, max(0, away) * case.ring * token, RUNNING)
+        yield _counted(N_("rings in waiting"), HOST, max(0, away) * ring_bytes(case), RUNNING)
     if case.embedded:
-        yield _measured(N_("portrait check"), HOST, constants.portrait_check, LATER)
+        yield _measured(N_("portrait check"), HOST, constants.portrait_check, _CONDITIONING)
 
 
 def on(case: Case, **changes: object) -> Case:

