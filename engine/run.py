@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from engine import codes
@@ -24,6 +22,7 @@ from engine.log import LOG
 from engine.media import blocks_for
 from engine.memory import MemoryPlan, mode_of, plan_run
 from engine.memory_use import host_use
+from engine.preview_player import PreviewPlayer
 from engine.protocol import AdapterLoaded, Finished, Phase, Plan, Preview, Warned
 from engine.provenance import Provenance
 from engine.resolving import Resolved, resolve, video_size
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
 MEMORY_EVERY: Final = 4
 """Blocks between two memory events: 2 s of video."""
-PREVIEW_GAP_S: Final = 0.1
 PORTRAIT_NAME: Final = "portrait.png"
 
 
@@ -239,8 +237,11 @@ def _generate(job: Job, models: Models, scene: Scene, provenance: Provenance, lo
     stage, inputs, folder = job.stage, scene.inputs, job.folder
     planned = _planned(job, models, inputs)
     began, first_frame_s = time.monotonic(), 0.0
-    pace, preview = Pace(inputs.blocks, inputs.frames), _PreviewWriter(job)
-    with VideoSink(folder.output, inputs.width, inputs.height, FPS, inputs.audio) as sink:
+    pace = Pace(inputs.blocks, inputs.frames)
+    with (
+        VideoSink(folder.output, inputs.width, inputs.height, FPS, inputs.audio) as sink,
+        PreviewPlayer(folder.preview, FPS) as preview,
+    ):
         for block in generate(
             models,
             scene,
@@ -253,7 +254,8 @@ def _generate(job: Job, models: Models, scene: Scene, provenance: Provenance, lo
             if block.index == 0:
                 first_frame_s = round(time.monotonic() - loaded, 3)
                 save_preview(folder.first, block.frames[0])
-            preview.show(block.frames[-1], sink.frames - 1)
+            preview.show(block.frames)
+            stage.tell(Preview(frame=sink.frames - 1))
             stage.tell(pace.after(block.index + 1, sink.frames))
             if block.index % MEMORY_EVERY == 0:
                 _tell_memory(job, models, planned)
@@ -269,23 +271,6 @@ def _generate(job: Job, models: Models, scene: Scene, provenance: Provenance, lo
         fps=round(sink.frames / took, 2),
         first_frame_s=first_frame_s,
     )
-
-
-class _PreviewWriter:
-    """Mutable: replaces `preview.jpg` at most ten times a second; the newest frame wins."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._shown = 0.0
-
-    def show(self, frame: NDArray[np.uint8], index: int) -> None:
-        """Show video frame `index` [H, W, 3], unless the last one is too fresh."""
-        moment = time.monotonic()
-        if moment - self._shown < PREVIEW_GAP_S:
-            return
-        self._shown = moment
-        save_preview(self._job.folder.preview, frame)
-        self._job.stage.tell(Preview(frame=index))
 
 
 def _planned(job: Job, models: Models, inputs: Inputs) -> MemoryPlan:

@@ -1,82 +1,40 @@
 """One job, live: how far it is, what it says, what it sees. Leaving the screen, or the app, leaves the job running.
 
-The job folder is the only source: one thread follows journal, log and preview, and posts what changed. Knows no engine.
+The job folder is the only source, followed by one thread (`job_live`); what it posts is drawn here. Knows no engine.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.message import Message
+from textual.content import Content
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from engine.job_folder import JobFolder
-from engine.protocol import ENDS, AnyEvent, Phase, PhaseChanged
 from liveavatar_tui import keymap
-from liveavatar_tui.jobs.ending import explain
 from liveavatar_tui.jobs.job import Job
-from liveavatar_tui.jobs.watching import Watcher
 from liveavatar_tui.logs.feed import LogFeed
 from liveavatar_tui.messages import RepeatJob
 from liveavatar_tui.screens import job_text
 from liveavatar_tui.screens.base import Place
+from liveavatar_tui.screens.job_live import JobChanged, LiveJob, Moved
 from liveavatar_tui.settings import Settings
-from liveavatar_tui.terminal.capabilities import PictureMode, picture_mode
+from liveavatar_tui.terminal.capabilities import picture_mode
+from liveavatar_tui.terminal.flow import Flow
 from liveavatar_tui.widgets.bars import KeyBar, TitleBar
 from liveavatar_tui.widgets.log_panel import LogPanel
 from liveavatar_tui.widgets.meter import Meter, Stepper
 from liveavatar_tui.widgets.paragraphs import Paragraphs
 from liveavatar_tui.widgets.preview import FramePreview
-from lora_repository.finding import Finding, Problem
+from lora_repository.finding import Problem
 from lora_repository.i18n import _
-
-if TYPE_CHECKING:
-    from liveavatar_tui.widgets.half_blocks import CellPicture
-
-_LOOK_S: Final = 0.1  # the preview's highest rate; each look costs some 100 us when nothing changed
-_FIRST_BOX: Final = (1, 1)  # cells: the box is laid out when a first frame has proved to be one
-_JUDGE_S: Final = 0.5  # journal and process table
-
-
-@dataclass
-class JobChanged(Message):
-    """The job as it stands, and why it ended badly if it did; an older one that still waits is dropped.
-
-    `last` is the last phase before any end.
-    """
-
-    job: Job
-    cause: Finding | None
-    last: Phase
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, JobChanged)
-
-
-class LogGrew(Message):
-    """The log moved."""
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, LogGrew)
-
-
-@dataclass
-class FrameReady(Message):
-    """A decoded frame; the newest wins."""
-
-    picture: CellPicture
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, FrameReady)
 
 
 class JobScreen(Place[None]):
@@ -87,13 +45,17 @@ class JobScreen(Place[None]):
     CSS_PATH = "job.tcss"
     AUTO_FOCUS = "#log"
 
-    def __init__(self, folder: Path, settings: Settings, host: str) -> None:
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]  # noqa: RUF012
+
+    def __init__(self, folder: Path, settings: Settings, host: str, flow: Flow | None = None) -> None:
         super().__init__()
         self._folder = JobFolder(folder)
-        self._grace_s = settings.jobs.grace_s
+        self._settings = settings
         self._host = host
+        self._flow = flow or Flow()
         self._feed = LogFeed(self._folder.log)
         self._job: Job | None = None
+        self._covered = False
 
     def compose(self) -> ComposeResult:
         yield TitleBar("jobs", self._host)
@@ -105,10 +67,12 @@ class JobScreen(Place[None]):
             yield Paragraphs(id="ending-text")
         with Horizontal(id="live"):
             yield LogPanel(self._feed, id="log-panel")
-            preview = FramePreview(id="preview")
-            preview.add_class("panel")
-            yield preview
-        yield KeyBar(self.KEYS, keymap.APP)
+            with Vertical(id="frames"):
+                for name, title in (("preview", _("Frame")), ("first", _("First frame"))):
+                    preview = FramePreview(title, id=name)
+                    preview.add_class("panel")
+                    yield preview
+        yield KeyBar(self.KEYS, keymap.LOG, keymap.APP)
 
     def on_mount(self) -> None:
         self._watch()
@@ -116,31 +80,23 @@ class JobScreen(Place[None]):
     def on_unmount(self) -> None:
         self._feed.close()
 
+    def on_screen_suspend(self) -> None:
+        """Something covers the screen: pictures and log wait."""
+        self._covered = True
+
+    def on_screen_resume(self) -> None:
+        self._covered = False
+
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch", description="follow the job")
     def _watch(self) -> None:
         worker = get_current_worker()
-        watcher = Watcher(self._folder)
-        frames = _Frames(self._folder.preview, self._picture_mode())
-        preview = self.query_one(FramePreview)
-        told: Job | None = None
-        judged, last = 0.0, Phase.QUEUED
-        while not worker.is_cancelled:
-            if time.monotonic() - judged >= _JUDGE_S:
-                judged, job = time.monotonic(), watcher.poll()
-                last = _last_phase(watcher.fresh, last)
-                if told is None or _differs(told, job):
-                    told = job
-                    self.post_message(JobChanged(job, explain(job), last))
-            if self._feed.poll():
-                self.post_message(LogGrew())
-            picture = frames.newest(preview.box)
-            if picture is not None:
-                self.post_message(FrameReady(picture))
-            time.sleep(_LOOK_S)
-
-    def _picture_mode(self) -> PictureMode:
         console = self.app.console
-        return picture_mode(console.color_system, console.encoding, no_colour=self.app.no_color)
+        mode = picture_mode(console.color_system, console.encoding, no_colour=self.app.no_color)
+        live = LiveJob(self._folder, self._feed, self._flow, mode)
+        previews = {preview.id or "": preview for preview in self.query(FramePreview)}
+        while not worker.is_cancelled:
+            boxes = {} if self._covered else {name: preview.box for name, preview in previews.items()}
+            time.sleep(live.look(boxes, self.post_message))
 
     @on(JobChanged)
     def _show_job(self, message: JobChanged) -> None:
@@ -155,17 +111,27 @@ class JobScreen(Place[None]):
         text = job_text.ending(job, message.cause)
         ending.set_class(bool(text), "-shown")
         self.query_one("#ending-text", Paragraphs).show(text)
+        preview = self.query_one("#preview")
+        preview.border_title = Content(_("Frame") if job.state.live else _("Last frame"))
 
-    @on(LogGrew)
-    def _show_log(self) -> None:
-        self.query_one(LogPanel).catch_up()
+    @on(Moved)
+    def _show_moved(self, message: Moved) -> None:
+        if message.log:
+            self.query_one(LogPanel).catch_up()
+        for name, patch in message.patches.items():
+            preview = self.query_one(f"#{name}", FramePreview)
+            if preview.has_class("-shown"):  # else it was decoded for a box that is laid out only now
+                preview.show(patch)
+            preview.add_class("-shown")
+            self.query_one("#frames").add_class("-shown")
+        self._tell_link()
+        self.call_after_refresh(self._flow.sent)
 
-    @on(FrameReady)
-    async def _show_frame(self, message: FrameReady) -> None:
-        preview = self.query_one(FramePreview)
-        if preview.has_class("-shown"):
-            await preview.show(message.picture)
-        preview.add_class("-shown")
+    def _tell_link(self) -> None:
+        preview = self.query_one("#preview")
+        told = Content(_("once a second: the terminal gives no answer")) if self._flow.mute else None
+        if preview.border_subtitle != told:
+            preview.border_subtitle = told
 
     def action_back(self) -> None:
         """Leave; the job goes on."""
@@ -174,6 +140,13 @@ class JobScreen(Place[None]):
     def action_follow(self) -> None:
         """To the end of the log."""
         self.query_one(LogPanel).view.action_follow()
+
+    def action_zoom(self) -> None:
+        """The frames alone, or everything."""
+        if self.query_one("#frames").has_class("-shown"):
+            self.toggle_class("-zoomed")
+        else:
+            self.say(_("There is no frame yet."))
 
     def action_output(self) -> None:
         """Copy the video's path to the clipboard of the terminal (OSC 52), and say it."""
@@ -209,40 +182,6 @@ class JobScreen(Place[None]):
         from liveavatar_tui.jobs.cancelling import cancel
 
         try:
-            cancel(self._folder, self._grace_s)
+            cancel(self._folder, self._settings.jobs.grace_s)
         except Problem as problem:
             self.app.call_from_thread(self.tell, problem.finding)
-
-
-def _differs(old: Job, new: Job) -> bool:
-    return (old.story.seq, old.state, old.cancel_requested) != (new.story.seq, new.state, new.cancel_requested)
-
-
-def _last_phase(events: Iterable[AnyEvent], before: Phase) -> Phase:
-    phases = [event.phase for event in events if isinstance(event, PhaseChanged) and event.phase not in ENDS]
-    return phases[-1] if phases else before
-
-
-class _Frames:
-    """Mutable: decodes the preview file when it was replaced or the box changed; Pillow is imported with the first."""
-
-    def __init__(self, path: Path, mode: PictureMode) -> None:
-        self._path = path
-        self._mode = mode
-        self._decoded: tuple[int, int, int] | None = None
-
-    def newest(self, box: tuple[int, int]) -> CellPicture | None:
-        """The frame when it is another one than last time, else None; a torn or foreign file is no frame."""
-        columns, rows = box
-        columns, rows = (columns, rows) if columns and rows else _FIRST_BOX
-        try:
-            key = (self._path.stat().st_mtime_ns, columns, rows)
-            if key == self._decoded:
-                return None
-            from liveavatar_tui.widgets.half_blocks import load
-
-            picture = load(self._path, columns, rows, self._mode)
-        except OSError:
-            return None
-        self._decoded = key
-        return picture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.preview_player import PreviewPlayer
 from engine.video_sink import VideoSink, save_preview
 from lora_repository.finding import Problem
 from tests.engine.tiny_run import tone
@@ -215,3 +217,28 @@ def test_a_preview_replaces_the_one_before(tmp_path: Path) -> None:
         assert (shown.format, shown.size) == ("JPEG", (SIDE, SIDE))
         assert abs(np.asarray(shown)[30, 40, 0].item() - 100) < 4
     assert [entry.name for entry in tmp_path.iterdir()] == ["preview.jpg"]
+
+
+def test_the_player_shows_a_block_over_time_and_ends_with_its_last_frame(tmp_path: Path) -> None:
+    path = tmp_path / "preview.jpg"
+    seen = set()
+    with PreviewPlayer(path, 25) as player:
+        for start in (0, 12):
+            player.show(frames(12, start))
+            deadline = time.monotonic() + 20
+            while len(seen) < (3 if start == 0 else 4) and time.monotonic() < deadline:
+                if path.exists():
+                    seen.add(path.stat().st_mtime_ns)
+                time.sleep(0.005)
+    assert len(seen) >= 4
+    assert [entry.name for entry in tmp_path.iterdir()] == ["preview.jpg"]
+
+
+def test_what_the_player_cannot_write_is_told_with_the_next_block(tmp_path: Path) -> None:
+    with PreviewPlayer(tmp_path / "nowhere" / "preview.jpg", 25) as player:
+        player.show(frames(12, 0))
+        deadline = time.monotonic() + 20
+        with pytest.raises(FileNotFoundError):
+            while time.monotonic() < deadline:
+                player.show(frames(12, 0))
+                time.sleep(0.005)

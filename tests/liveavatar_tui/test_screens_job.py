@@ -27,7 +27,7 @@ from liveavatar_tui.screens.generate import GenerateScreen
 from liveavatar_tui.screens.job import JobScreen
 from liveavatar_tui.screens.jobs import JobsScreen
 from liveavatar_tui.widgets.log_view import LogView
-from liveavatar_tui.widgets.preview import FramePreview, Tile
+from liveavatar_tui.widgets.preview import FramePreview
 
 STANDIN = (sys.executable, str(Path(__file__).with_name("standin_engine.py")))
 
@@ -99,18 +99,23 @@ async def test_a_finished_job_names_its_video(tmp_path: Path) -> None:
         assert pilot.app.clipboard == str(folder.output)
 
 
+def drawn(pilot: Pilot[int], name: str = "preview") -> bytes:
+    picture = pilot.app.screen.query_one(f"#{name}", FramePreview).picture
+    return b"" if picture.shown is None or not picture.size else picture.shown.pixels.tobytes()
+
+
 async def test_frames_are_drawn_and_replaced(tmp_path: Path) -> None:
     folder = job_in(tmp_path, half_way())
     async with opened(tmp_path, folder) as pilot:
-        assert not pilot.app.screen.query(Tile)
+        assert not drawn(pilot)
         draw_frame(folder.preview)
-        await until(pilot, lambda: len(pilot.app.screen.query(Tile)) > 1)
-        preview = pilot.app.screen.query_one(FramePreview)
-        assert all(tile.size.width <= 8 for tile in pilot.app.screen.query(Tile))
-        assert sum(tile.size.width for tile in pilot.app.screen.query(Tile)) <= preview.box[0]
-        before = [tile._pixels.tobytes() for tile in pilot.app.screen.query(Tile)]
+        await until(pilot, lambda: drawn(pilot))
+        preview = pilot.app.screen.query_one("#preview", FramePreview)
+        assert preview.picture.size.width <= preview.box[0] and preview.picture.size.height <= preview.box[1]
+        before = drawn(pilot)
         draw_frame(folder.preview, mouth=40)
-        await until(pilot, lambda: [tile._pixels.tobytes() for tile in pilot.app.screen.query(Tile)] != before)
+        await until(pilot, lambda: drawn(pilot) != before)
+        assert not drawn(pilot, "first")
 
 
 async def test_a_torn_frame_is_no_frame(tmp_path: Path) -> None:
@@ -118,7 +123,34 @@ async def test_a_torn_frame_is_no_frame(tmp_path: Path) -> None:
     folder.preview.write_bytes(b"\xff\xd8\xff\xe0 not a picture")
     async with opened(tmp_path, folder) as pilot:
         await shows(pilot, "43%")
-        assert not pilot.app.screen.query(Tile)
+        assert not drawn(pilot)
+
+
+async def test_an_ended_job_shows_its_first_and_its_last_frame(tmp_path: Path) -> None:
+    folder = job_in(tmp_path, [*half_way(), FINISHED])
+    for path, mouth in ((folder.first, 5), (folder.last, 40)):
+        draw_frame(path, mouth=mouth)
+    async with opened(tmp_path, folder, (120, 40)) as pilot:
+        await until(pilot, lambda: drawn(pilot) and drawn(pilot, "first"))
+        await shows(pilot, "First frame", "Last frame")
+        assert drawn(pilot) != drawn(pilot, "first")
+
+
+async def test_the_frame_alone(tmp_path: Path) -> None:
+    folder = job_in(tmp_path, half_way())
+    async with opened(tmp_path, folder) as pilot:
+        await pilot.press("z")
+        await shows(pilot, "no frame yet")
+        draw_frame(folder.preview)
+        await until(pilot, lambda: drawn(pilot))
+        width = pilot.app.screen.query_one("#preview", FramePreview).picture.size.width
+        await pilot.press("z")
+        await until(
+            pilot, lambda: pilot.app.screen.query_one("#preview", FramePreview).picture.size.width > 1.4 * width
+        )
+        assert "block 12 of 28: 12 frames" not in screen_text(pilot.app)
+        await pilot.press("z")
+        await shows(pilot, "block 12 of 28: 12 frames")
 
 
 async def test_scrolling_up_stops_following_and_f_follows_again(tmp_path: Path) -> None:

@@ -20,14 +20,15 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 from world import draw_frame, screen_text
 
+from liveavatar_tui.pictures.frames import Frames
 from liveavatar_tui.terminal.capabilities import PictureMode, picture_mode
 from liveavatar_tui.terminal.line_filter import ControlFilter
 from liveavatar_tui.widgets.findings import describe, verdict, worst
-from liveavatar_tui.widgets.half_blocks import CellPicture, fit, keep_small_changes_out, load
+from liveavatar_tui.widgets.half_blocks import fit, keep_small_changes_out, load
 from liveavatar_tui.widgets.list_table import ListTable, cell
 from liveavatar_tui.widgets.meter import Mark, Meter, Step, Stepper
 from liveavatar_tui.widgets.paragraphs import Paragraphs, paragraph
-from liveavatar_tui.widgets.preview import FramePreview, Tile
+from liveavatar_tui.widgets.preview import FramePreview
 from liveavatar_tui.widgets.quiet_input import QuietInput
 from lora_repository.finding import Finding, Severity
 
@@ -108,30 +109,13 @@ def test_how_frames_are_drawn_follows_the_terminal(
     assert picture_mode(system, encoding, no_colour=no_colour) is mode
 
 
-async def test_only_rows_that_changed_are_drawn_again() -> None:
-    preview = FramePreview()
-    async with shown(preview) as pilot:
-        pixels = np.full((20, 20, 3), 100, dtype=np.uint8)
-        await preview.show(CellPicture(pixels, PictureMode.TRUECOLOR))
-        await pilot.pause()
-        tiles = list(pilot.app.query(Tile))
-        assert [tile.size.width for tile in tiles] == [8, 8, 4]
-        refreshed: list[tuple[int, int]] = []
-        for number, tile in enumerate(tiles):
-            tile.refresh = lambda *regions, number=number, **_kw: refreshed.extend((number, r.y) for r in regions)  # type: ignore[method-assign,assignment]
-        changed = pixels.copy()
-        changed[5, 9] = (255, 255, 255)
-        await preview.show(CellPicture(changed, PictureMode.TRUECOLOR))
-        assert refreshed == [(1, 2)]
-        await preview.show(CellPicture(changed, PictureMode.TRUECOLOR))
-        assert refreshed == [(1, 2)]
-
-
 async def test_ascii_frames_are_characters_without_colour(tmp_path: Path) -> None:
     draw_frame(tmp_path / "p.jpg")
     preview = FramePreview()
-    async with shown(preview) as pilot:
-        await preview.show(load(tmp_path / "p.jpg", 30, 15, PictureMode.ASCII))
+    async with shown(preview, (34, 17)) as pilot:
+        frames = Frames(tmp_path / "p.jpg", PictureMode.ASCII)
+        while (patch := frames.next((30, 15), 10_000)) is not None:
+            preview.show(patch)
         await pilot.pause()
         drawn = screen_text(pilot.app)
         assert set(drawn) <= set(" .:-=+*#%@\n") and len(set(drawn)) > 4
