@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 def register(commands: SubParsers) -> None:
     """Add the commands, with their help in the language in force."""
+    _register_publish(commands)
+    _register_fetch(commands)
+    _register_convert(commands)
+
+
+def _register_publish(commands: SubParsers) -> None:
     short = _("Make a version of a folder, a file, a hub id or an https URL.")
     more = _(
         "Proved first, copied beside, renamed into the repository: all of it or nothing. From then on a changed byte\n"
@@ -36,6 +42,8 @@ def register(commands: SubParsers) -> None:
     parser.add_argument("--as", dest="name", metavar="NAME", help=_("v<major>.<minor>[.<patch>]_<slug>"))
     add_json(parser).with_help()
 
+
+def _register_fetch(commands: SubParsers) -> None:
     short = _("Bring a LoRA from the hub or a server to this host.")
     more = _(
         "REF is a hub id, an https URL of one .safetensors, or a channel that says one. A broken download goes on\n"
@@ -51,6 +59,8 @@ def register(commands: SubParsers) -> None:
     parser.add_argument("ref", metavar="REF")
     add_json(parser).with_help()
 
+
+def _register_convert(commands: SubParsers) -> None:
     short = _("Convert adapters of other tools, alone or several into one.")
     more = _(
         "PEFT, diffusers, DiffSynth-Studio, ComfyUI and kohya files, and versions, become the new folder OUT that\n"

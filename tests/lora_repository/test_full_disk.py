@@ -3,8 +3,6 @@
 On a real tmpfs, with 0, 1, 2, ... pages or inodes left until there is enough. A skip means that nobody may mount here.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
