@@ -71,7 +71,7 @@ def _record(facts: Facts) -> list[Paragraph]:
     when = f"{made.time.astimezone():%Y-%m-%d %H:%M}"
     by = _("{user} on {host}, {time}").format(user=made.user, host=made.host, time=when)
     head = paragraph(Content.assemble((_("Published"), "bold"), f"  {safe_text(by)}"))
-    return [head, _muted(safe_text(_("from {source}").format(source=made.source)))]
+    return [head, _muted(_("from {source}").format(source=made.source))]
 
 
 def _comparison(made: Comparison) -> list[Paragraph]:
@@ -83,7 +83,7 @@ def _comparison(made: Comparison) -> list[Paragraph]:
         protocol=made.protocol, user=made.user, host=made.host, time=f"{made.time.astimezone():%Y-%m-%d %H:%M}"
     )
     reasons = [paragraph(safe_text(reason), "· ") for reason in made.reasons]
-    return [paragraph(head), _muted(safe_text(when)), *reasons, *(_score(one) for one in made.scores)]
+    return [paragraph(head), _muted(when), *reasons, *(_score(one) for one in made.scores)]
 
 
 def _score(one: Score) -> Paragraph:
@@ -101,7 +101,7 @@ def _samples(facts: Facts) -> list[Paragraph]:
     if not facts.samples:
         return []
     more = len(facts.samples) - _SAMPLES
-    lines = [_muted(safe_text(path_text(path))) for path in facts.samples[:_SAMPLES]]
+    lines = [_muted(path_text(path)) for path in facts.samples[:_SAMPLES]]
     rest = [_muted(_("and {n} more").format(n=more))] if more > 0 else []
     return [paragraph(Content.styled(_("Samples"), "bold")), *lines, *rest]
 
@@ -118,4 +118,4 @@ def _switches(facts: Facts) -> list[Paragraph]:
 
 
 def _muted(text: str) -> Paragraph:
-    return paragraph(Content.styled(text, "$muted"))
+    return paragraph(Content.styled(safe_text(text), "$muted"))

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
 from liveavatar_tui import keymap
+from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.bars import KeyBar
 from liveavatar_tui.widgets.quiet_input import QuietInput
 from lora_repository.i18n import _
@@ -41,8 +42,8 @@ class RemarksDialog(ModalScreen[Written | None]):
     def __init__(self, title: str, tags: tuple[str, ...], note: str) -> None:
         super().__init__()
         self._title = title
-        self._tags = tags
-        self._note = note
+        self._tags = [safe_text(tag) for tag in tags]
+        self._note = safe_text(note, multiline=True)
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
