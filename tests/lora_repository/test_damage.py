@@ -5,6 +5,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from adapter_files import CONFIG, DIT, T5, adapter_shapes, header_of, write_adap
 from misfortune import as_an_ordinary_user
 
 from lora_repository.proof import prove
+from lora_repository.proof_memory import ProofMemory
+from lora_repository.shallow import shallow
 
 DMD, T5_FILE, JSON = "dmd_lora.safetensors", "t5_lora.safetensors", "config.json"
 Damage = Callable[[Path], object]
@@ -195,6 +198,26 @@ def test_damage_is_never_green(tmp_path, change, code):
     assert not proof.ok
     assert code in {finding.code for finding in proof.errors}, [finding.message for finding in proof.errors]
     assert all(finding.message and finding.fix for finding in proof.errors)
+
+
+@pytest.mark.parametrize("change", [pytest.param(c, id=name) for name, c, _code in DAMAGES])
+def test_no_damage_hides_behind_a_remembered_proof(tmp_path, monkeypatch, change):
+    """Also where whoever did the damage set all times back."""
+    now = time.time_ns
+    monkeypatch.setattr("lora_repository.settled.time.time_ns", lambda: now() + 10**10)
+    version = write_version(tmp_path / "lora/v1.0_demo")
+    times = {path: path.stat() for path in [version, *version.iterdir()]}
+    memory = ProofMemory(version.parent, "small", tmp_path / "cache")
+    assert memory.shallow(version, lambda path: prove(path, DIT, T5)).ok
+    memory.save([version.name])
+    change(version)
+    for path, then in times.items():
+        if path.exists() and not path.is_symlink():
+            os.utime(path, ns=(then.st_atime_ns, then.st_mtime_ns))
+    for again in (memory, ProofMemory(version.parent, "small", tmp_path / "cache")):
+        found = again.shallow(version, lambda path: prove(path, DIT, T5))
+        assert not found.ok
+        assert found == shallow(prove(version, DIT, T5))
 
 
 @pytest.mark.parametrize("at", range(0, 400, 7))
