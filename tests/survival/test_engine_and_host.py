@@ -22,6 +22,8 @@ from standins import alive, begin, enqueue, keeper, kill, over, running, until
 from survival import app, command, events, nothing_left, nothing_lost
 
 from engine.identity import start_time
+from engine.job_folder import Journal, read_journal
+from engine.protocol import Failed, Progress
 from liveavatar_tui.jobs import job as judging
 from liveavatar_tui.jobs.cancelling import Outcome, cancel
 from liveavatar_tui.jobs.ending import explain
@@ -122,6 +124,23 @@ def test_the_disk_full_while_the_engine_works(world: Path) -> None:
         shown = command(world, "jobs", "show", "last")
         assert shown.returncode == 1 and "RUN042" in shown.stderr
         (disk / "ballast").unlink()
+
+
+def test_a_journal_that_fills_its_disk_loses_nothing_and_has_the_last_word(tmp_path: Path) -> None:
+    """The engine's own journal, by itself, to the last byte of the last page."""
+    with small_disk(tmp_path / "disk", "256k") as disk:
+        path = disk / "events.jsonl"
+        journal = Journal(path)
+        told = 0
+        with pytest.raises(OSError, match="No space left"):
+            for told in range(10**6):
+                journal.append(Progress(block=told, blocks=10**6, frame=1, frames=1, fps=1.0, eta_s=1.0))
+        journal.append(Failed(code="RUN042", message="the disk is full"))
+        journal.close()
+        read = read_journal(path).events
+        assert [event.seq for event in read] == list(range(told + 2))
+        assert isinstance(read[-1], Failed)
+        assert len(path.read_bytes().splitlines()) == told + 2, "no line is torn"
 
 
 # --- the clock
