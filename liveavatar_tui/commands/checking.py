@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from liveavatar_tui.commands.parser import SubParsers
+    from liveavatar_tui.deployment import Deployment
     from lora_repository.finding import Finding
     from lora_repository.part import PartProof
     from lora_repository.proof import Proof
-    from lora_repository.repository import LoraRepository
 
 
 def register(commands: SubParsers) -> None:
@@ -53,7 +53,7 @@ def check(given: Namespace) -> int:
     mended = mend(path) if hasattr(given, "fix") else []
     proof = prover_for(settings.ckpt_dir)(path)
     # Bytes are hashed only of what can be read.
-    findings = [*proof.findings, *(_changed(deployment.repository, path) if proof.ok else ())]
+    findings = [*proof.findings, *(_about_bytes(deployment, path) if proof.ok else ())]
     if hasattr(given, "full"):
         findings += _read_through(proof, quiet=as_json(given))
     ok = not any(finding.severity == "error" for finding in findings)
@@ -69,16 +69,19 @@ def check(given: Namespace) -> int:
     return 0 if ok else 1
 
 
-def _changed(repository: LoraRepository, path: Path) -> list[Finding]:
-    """LORA050 for a published version that is no longer what was published."""
+def _about_bytes(deployment: Deployment, path: Path) -> list[Finding]:
+    """LORA050 for a published version that is no longer what was published, LORA075 for the copy of another one."""
+    from lora_repository.published import known_hashes
     from lora_repository.repository import Version
     from lora_repository.version_name import match_version_name
 
-    name = match_version_name(path.name)
+    repository, name = deployment.repository, match_version_name(path.name)
     if name is None or path.parent != repository.root.resolve():
         return []
-    found = repository.changed(Version(name, path))
-    return [found] if found is not None else []
+    changed = repository.changed(Version(name, path))
+    hashes = known_hashes(repository.state, path)
+    same = deployment.same_as(path.name, hashes) if hashes is not None else None
+    return [finding for finding in (changed, same) if finding is not None]
 
 
 def _read_through(proof: Proof, *, quiet: bool) -> list[Finding]:

@@ -180,6 +180,8 @@ def test_a_copy_is_told_when_it_is_published(call: Call, world: Path) -> None:
     assert "LORA075" not in call("publish", world / "training")[1]
     code, out, _err = call("publish", world / "training")
     assert code == 0 and "LORA075" in out and "v2.3_training" in out
+    code, out, _err = call("check", "v2.3")
+    assert code == 0 and "LORA075" in out and "v2.4_training" in out
 
 
 def test_the_base_adapter_of_a_version_stays(call: Call, world: Path) -> None:
