@@ -39,8 +39,8 @@ BITS: Final[Mapping[str, int]] = {
 
 # The reference reader refuses longer headers too; 896 tensors need 0.1 MB.
 _LONGEST_HEADER: Final = 100_000_000
-# Headers up to this size are kept parsed, 32 of them; that of 896 tensors, kept, takes 0.6 MB.
-_REMEMBERED: Final = 1_000_000
+# Headers up to this size are kept parsed, 32 of them; that of 896 tensors has 0.1 MB and, kept, takes 0.6.
+_REMEMBERED: Final = 300_000
 _FIELDS: Final = (b'"data_offsets"', b'"dtype"', b'"shape"')
 # JSON's own blanks: a form feed is none.
 _NOTED_FIRST: Final = re.compile(rb'\{[ \t\n\r]*"__metadata__"[ \t\n\r]*:[ \t\n\r]*(?=\{)')
