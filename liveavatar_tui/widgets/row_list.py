@@ -162,14 +162,14 @@ class RowList(ScrollView, can_focus=True):
 
     def _heading(self) -> Strip:
         style = self._style("heading")
-        return Strip.join([fit([(column.heading, style)], column) for column in self._columns])
+        return Strip([piece for column in self._columns for piece in fit([(column.heading, style)], column)])
 
     def _row(self, key: str) -> Strip:
         if key not in self._drawn:
             if len(self._drawn) >= _KEPT:
                 self._drawn.clear()
             cells = zip(self.cells(key), self._columns, strict=True)
-            self._drawn[key] = Strip.join([fit(cell, column) for cell, column in cells])
+            self._drawn[key] = Strip([piece for cell, column in cells for piece in fit(cell, column)])
         return self._drawn[key]
 
     # Moving.
@@ -245,17 +245,18 @@ class RowList(ScrollView, can_focus=True):
 
 
 def _painted(strip: Strip, style: Style) -> Strip:
-    """The whole row in one style: colours of its parts could not be read on the cursor's. What has a ground keeps it."""
+    """The whole row in one style: colours of its parts could not be read on it. What has its own ground keeps it."""
     pieces = [one if one.style and one.style.bgcolor else Segment(one.text, style) for one in strip]
     return Strip(pieces)
 
 
-def fit(cell: Cell, column: Column) -> Strip:
+def fit(cell: Cell, column: Column) -> list[Segment]:
     """A cell in exactly its column's width, with a gap of one at each side; what is too long ends in an ellipsis."""
-    strip = Strip([Segment(safe_text(text), style) for text, style in cell if text])
-    left = column.width - strip.cell_length
+    pieces = [Segment(safe_text(text), style) for text, style in cell if text]
+    left = column.width - sum(piece.cell_length for piece in pieces)
     if left < 0:
-        strip, left = Strip.join([strip.crop(0, column.width - 1), Strip([Segment("…")])]), 0
-        left = column.width - strip.cell_length  # half of a wide character may have been cut off
-    spaces = (1, 1 + left) if not column.right else (1 + left, 1)
-    return Strip.join([Strip.blank(spaces[0], _PLAIN), strip, Strip.blank(spaces[1], _PLAIN)])
+        strip = Strip(pieces).crop(0, column.width - 1)
+        # Half of a wide character may have been cut off, so what is left is counted anew.
+        pieces, left = [*strip, Segment("…")], column.width - strip.cell_length - 1
+    before, after = (1 + left, 1) if column.right else (1, 1 + left)
+    return [Segment(" " * before), *pieces, Segment(" " * after)]

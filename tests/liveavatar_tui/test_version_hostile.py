@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.style import Style
 from textual.pilot import Pilot
+from textual.strip import Strip
 from textual.widgets import Input
 from version_walks import opened, screen_of
 from world import screen_text, until, write_world
@@ -98,7 +99,7 @@ async def test_nothing_of_it_is_obeyed(tmp_path: Path) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=60), st.integers(1, 30), st.booleans())
 def test_a_cell_is_exactly_as_wide_as_its_column(text: str, width: int, right: bool) -> None:
-    strip = fit([(text, Style()), (text, Style())], Column("x", "x", width, right))
+    strip = Strip(fit([(text, Style()), (text, Style())], Column("x", "x", width, right)))
     assert strip.cell_length == width + 2
     assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]", strip.text)
 
