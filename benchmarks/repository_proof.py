@@ -21,6 +21,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "lora_repository"))
 from adapter_files import DIT, T5, adapter_shapes, write_adapter, write_version
 
+from lora_repository import header, match
 from lora_repository.base import BaseTable
 from lora_repository.contents import check_contents
 from lora_repository.hashes import sha256_of
@@ -32,9 +33,16 @@ FINITE = bytes(byte & 0x3F for byte in range(256))
 """Random bytes made so that no BF16 number is NaN: the search for one then has to read them all."""
 
 
-def seconds(act: Callable[[], object], times: int = 15) -> float:
+def forget() -> None:
+    """Headers and matches that this process has seen before."""
+    header._read_body.cache_clear()
+    match._kept.clear()
+
+
+def seconds(act: Callable[[], object], times: int = 15, before: Callable[[], object] = lambda: None) -> float:
     taken = []
     for _ in range(times):
+        before()
         start = time.perf_counter()
         act()
         taken.append(time.perf_counter() - start)
@@ -45,8 +53,9 @@ def large_adapter(folder: Path, full: bool) -> None:
     base = BaseTable.known_14b()
     path = write_adapter(folder / "liveavatar.safetensors", adapter_shapes(base, 128))
     print(f"adapter of {path.stat().st_size / 1e9:.3f} GB, {len(read_header(path).tensors)} tensors")
-    print(f"  header      {seconds(lambda: read_header(path)) * 1e3:8.2f} ms")
-    print(f"  proof       {seconds(lambda: prove(path, base, None)) * 1e3:8.2f} ms")
+    print(f"  header      {seconds(lambda: read_header(path), before=forget) * 1e3:8.2f} ms")
+    print(f"  proof       {seconds(lambda: prove(path, base, None), before=forget) * 1e3:8.2f} ms")
+    print(f"  proof again {seconds(lambda: prove(path, base, None)) * 1e3:8.2f} ms")
     if not full:
         return
     start = read_header(path).data_start
