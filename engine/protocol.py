@@ -167,6 +167,16 @@ class Trained(Finished, frozen=True, tag="trained", kw_only=True, omit_defaults=
     first_frame_s: float = 0.0
 
 
+class Compared(Finished, frozen=True, tag="compared", kw_only=True, omit_defaults=True):
+    """Two versions were compared: `output` is the report, `verdict` is about the first of them."""
+
+    verdict: str
+    passed: bool
+    frames: int = 0
+    fps: float = 0.0
+    first_frame_s: float = 0.0
+
+
 AnyEvent = (
     Started
     | PhaseChanged
@@ -182,6 +192,7 @@ AnyEvent = (
     | Cancelled
     | Finished
     | Trained
+    | Compared
 )
 
 _encoder = msgspec.json.Encoder()
