@@ -33,6 +33,7 @@ async def test_versions_with_channels_proofs_and_ranks(tmp_path: Path) -> None:
 async def test_details_say_what_is_wrong_and_what_mends_it(tmp_path: Path) -> None:
     async with opened(tmp_path) as pilot:
         await pilot.press("j", "j")
+        await until(pilot, lambda: "LORA014" in screen_text(pilot.app))
         text = screen_text(pilot.app)
         assert "would not load on" in text
         assert "LORA014" in text
