@@ -35,11 +35,14 @@ def run_app(settings: Settings, run: Callable[[Sequence[str]], int], *, plain: b
 
 
 def _run_full_screen(settings: Settings) -> int:
+    from liveavatar_tui.terminal.probe import Probe
+
+    probe = Probe()  # its answers travel while the app is loaded
     # Until the first paint: collections while modules load cost 18 ms, a full one in the middle of the paint 28 ms.
     gc.disable()
     from liveavatar_tui.full_screen import LiveAvatarApp
 
-    app = LiveAvatarApp(settings, painted=_collect_again)
+    app = LiveAvatarApp(settings, painted=_collect_again, abilities=probe.abilities())
     app.run()
     return app.return_code or 0
 

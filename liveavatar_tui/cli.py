@@ -9,21 +9,23 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 
 from liveavatar_tui.commands.parser import CommandParser, examples
 from lora_repository.borrowed import teach_argparse
 from lora_repository.finding import Problem
-from lora_repository.i18n import _, set_language
+from lora_repository.i18n import LANGUAGES, _, set_language
 
 _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code: 0 good, 1 a check or a run failed, 2 misuse, 128 + n for signal n."""
-    set_language()
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    set_language(_language(words))
     teach_argparse()
     try:
-        given = _parser().parse_args(arguments)
+        given = _parser().parse_args(words)
     except SystemExit as leaving:  # after --help, --version or misuse
         return int(leaving.code or 0)
     try:
@@ -40,6 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _language(words: Sequence[str]) -> str | None:
+    """The language that is asked for before anything is parsed: by flag or, for help, by the settings file."""
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        if word == "--lang" or word.startswith("--lang="):
+            return following if word == "--lang" else word.partition("=")[2]
+    if not {"-h", "--help"}.intersection(words) or "LIVEAVATAR_LANG" in os.environ:
+        return None
+    from liveavatar_tui.settings import load_settings
+
+    with suppress(Problem):  # help is shown whatever the file says
+        return language if (language := load_settings(None).language) != "auto" else None
+    return None
+
+
 def _parser() -> CommandParser:
     from liveavatar_tui.commands import (
         checking,
@@ -51,6 +67,7 @@ def _parser() -> CommandParser:
         removing,
         repository,
         running,
+        serving,
         switching,
     )
 
@@ -67,11 +84,24 @@ def _parser() -> CommandParser:
         metavar="FILE",
         help=_("Settings file; else $LIVEAVATAR_CONFIG, ./config.yaml, the user's, the checkout's."),
     )
+    parser.add_argument("--lang", choices=LANGUAGES, metavar="LANG", help=_("Language: en or zh_CN."))
     parser.add_argument("--plain", action="store_true", help=_("The app as plain lines, for screen readers and pipes."))
     parser.add_argument("--version", action="version", version=_version(), help=_("Print the version."))
     parser.with_help().set_defaults(run=_open)
     commands = parser.add_subparsers(title=_("Commands"), metavar=_("COMMAND"), parser_class=CommandParser)
-    for module in (repository, checking, switching, making, removing, preflight, running, jobs, queueing, config):
+    for module in (
+        repository,
+        checking,
+        switching,
+        making,
+        removing,
+        preflight,
+        running,
+        jobs,
+        queueing,
+        config,
+        serving,
+    ):
         module.register(commands)
     return parser
 

@@ -65,6 +65,23 @@ KEPT_UNREADABLE: Final = Code(
     N_("Mend it or put it aside: mv {path} {path}.old"),
 )
 
+# --- web
+WEB_MISSING: Final = Code(
+    "TERM010",
+    N_("The browser needs the Python package {name}, which is not installed."),
+    N_("pip install 'liveavatar-tui[web]'"),
+)
+WEB_PORT_TAKEN: Final = Code(
+    "TERM011",
+    N_("Nothing can be served at {place}: {reason}."),
+    N_("Choose another port: --port 0 takes any that is free"),
+)
+WEB_NO_PORT: Final = Code(
+    "TERM012",
+    N_("{text} is no port; expected a number from 0 to 65535."),
+    N_("liveavatar-tui serve --port 8000"),
+)
+
 # --- jobs
 NO_SUCH_JOB: Final = Code(
     "JOB001",

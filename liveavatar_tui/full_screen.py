@@ -27,6 +27,7 @@ from liveavatar_tui.settings import Settings
 from liveavatar_tui.terminal.flow import ASK, Flow
 from liveavatar_tui.terminal.guard import TerminalGuard
 from liveavatar_tui.terminal.line_filter import ColourlessFilter, ControlFilter
+from liveavatar_tui.terminal.probe import Abilities
 from liveavatar_tui.theme import DARK, THEMES, chosen
 from lora_repository.i18n import _, set_language
 
@@ -57,7 +58,7 @@ class QuietPalette(CommandPalette):
 class LiveAvatarApp(App[int]):
     """`host` stands in the title bar, None asks the system; `examine` is the preflight, None the product's own.
 
-    `painted` is called once, after the first paint.
+    `painted` is called once, after the first paint. `abilities` is what the terminal told of itself.
     """
 
     TITLE = "Live Avatar"
@@ -75,6 +76,7 @@ class LiveAvatarApp(App[int]):
         host: str | None = None,
         examine: Examine | None = None,
         painted: Callable[[], object] = lambda: None,
+        abilities: Abilities = Abilities(),  # noqa: B008  frozen
     ) -> None:
         super().__init__()
         self._examine = examine
@@ -82,6 +84,7 @@ class LiveAvatarApp(App[int]):
         self._kept: Draft | None = None  # the form, while its screen is made anew
         self.animation_level = "none"
         self.settings = settings
+        self.abilities = abilities
         self.flow = Flow(self._ask_terminal)
         self.set_reactive(LiveAvatarApp.theme, chosen(settings.theme, self.console.color_system).name)
         self.host = host or socket.gethostname()
@@ -148,6 +151,16 @@ class LiveAvatarApp(App[int]):
         if self.is_headless:
             return
         TerminalGuard(lambda code: self.exit(code, return_code=code)).install()
+        self._take_typed()
+
+    def _take_typed(self) -> None:
+        """Keys that were pressed while the terminal was asked what it can show."""
+        if not self.abilities.typed:
+            return
+        from textual._xterm_parser import XTermParser
+
+        for event in XTermParser().feed(self.abilities.typed.decode("utf-8", "ignore")):
+            self.post_message(event)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         for key in (*keymap.APP, *getattr(screen, "KEYS", ())):
@@ -231,4 +244,4 @@ class LiveAvatarApp(App[int]):
         from liveavatar_tui.screens.job import JobScreen
 
         await self.action_go("jobs")
-        await self.push_screen(JobScreen(message.folder, self.settings, self.host, self.flow))
+        await self.push_screen(JobScreen(message.folder, self.settings, self.host, self.flow, self.abilities))

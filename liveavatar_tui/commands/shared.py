@@ -22,7 +22,8 @@ def settings_of(given: Namespace, flags: Mapping[str, object] | None = None) -> 
     from liveavatar_tui.settings import load_settings
 
     config = getattr(given, "config", None)
-    settings = load_settings(Path(config) if config else None, flags=flags)
+    spoken = {"language": getattr(given, "lang", None)}
+    settings = load_settings(Path(config) if config else None, flags={**spoken, **(flags or {})})
     if settings.language != "auto":
         set_language(settings.language)
     return settings
