@@ -81,11 +81,11 @@ def list_them(given: Namespace) -> int:
     """One line a job: what runs, what waits, what ended."""
     from liveavatar_tui.commands.following import job_json
     from liveavatar_tui.jobs.filtering import arranged, order, read_filter
-    from liveavatar_tui.jobs.starting import attend
+    from liveavatar_tui.jobs.queue import wake
     from liveavatar_tui.jobs.watching import list_jobs
 
     folder = settings_of(given).jobs_folder()
-    attend(folder)
+    wake(folder)
     chosen = read_filter(getattr(given, "filter", ""))
     jobs = arranged(list_jobs(folder), chosen, order(getattr(given, "sort", ORDERS[0])))
     if as_json(given):

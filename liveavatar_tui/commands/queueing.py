@@ -72,11 +72,10 @@ def add_start_flags(parser: CommandParser) -> None:
 
 def list_them(given: Namespace) -> int:
     """One line a waiting job, and what it waits for."""
-    from liveavatar_tui.jobs.queue import read_line
-    from liveavatar_tui.jobs.starting import attend
+    from liveavatar_tui.jobs.queue import read_line, wake
 
     folder = settings_of(given).jobs_folder()
-    attend(folder)
+    wake(folder)
     _say_line(folder, read_line(folder), given)
     return 0
 

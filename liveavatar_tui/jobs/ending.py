@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from engine import codes as engine_codes
-from engine.failure import Scene, post_mortem
 from engine.identity import is_stopped
 from engine.memory_use import readable
 from engine.protocol import Failed
@@ -36,6 +35,13 @@ def explain(job: Job) -> Finding | None:
         return None
     if job.state is State.LOST and (free := shutil.disk_usage(job.folder.root).free) < _NO_ROOM:
         return engine_codes.DISK_FULL.finding(path=str(job.folder.root), free=readable(free))
+    return _examined(job)
+
+
+def _examined(job: Job) -> Finding:
+    """What the dead one left: the engine's autopsy is imported for it alone, it takes 0.1 s."""
+    from engine.failure import Scene, post_mortem
+
     left = read_exit(job.folder)
     identity = engine_identity(job.folder, job.story)
     return post_mortem(

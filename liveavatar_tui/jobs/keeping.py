@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -26,7 +26,6 @@ import msgspec
 
 from engine.identity import Identity, boot_id, start_time
 from engine.job_folder import JobFolder, Journal, RecordLock, reason
-from engine.probe import probe
 from engine.protocol import Failed
 from liveavatar_tui import codes
 from liveavatar_tui.jobs import control_group
@@ -137,7 +136,7 @@ class Keeper:
         if devices is None:
             return False
         try:
-            if mine.needs and shortage(mine.needs, probe()):
+            if mine.needs and _lacks(mine.needs):
                 self._fits_at = time.monotonic() + _FITS_S
                 return False
             return self._go(mine, devices)
@@ -217,6 +216,13 @@ class Keeper:
         sweep(self._folder, self._leader)
         with contextlib.suppress(OSError):  # a folder deleted meanwhile needs no note
             write_exit(self._folder, status)
+
+
+def _lacks(needs: Mapping[str, int]) -> bool:
+    """Whether the memory is not free; the driver is asked only by a job whose devices are."""
+    from engine.probe import probe
+
+    return shortage(needs, probe()) is not None
 
 
 def main(arguments: Sequence[str]) -> int:

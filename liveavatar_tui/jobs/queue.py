@@ -99,6 +99,17 @@ def rearrange(jobs_dir: Path, job: str, edit: Callable[[Line, str], Line]) -> Li
         return change(jobs_dir, lambda line: edit(line, job))
 
 
+def wake(jobs_dir: Path) -> None:
+    """Give a keeper to every waiting job of this host that lost its own; an empty line costs one look at a file.
+
+    Raises `Problem` JOB005.
+    """
+    if read_line(jobs_dir):
+        from liveavatar_tui.jobs.starting import attend  # what starts processes: 30 ms that a look does not need
+
+        attend(jobs_dir)
+
+
 def entry(line: Line, job: str) -> Waiting | None:
     """The place of a job, None when it does not wait."""
     return next((one for one in line if one.id == job), None)

@@ -22,6 +22,7 @@ from textual.worker import get_current_worker
 from liveavatar_tui import keymap
 from liveavatar_tui.jobs.filtering import ORDERS, arranged, read_filter
 from liveavatar_tui.jobs.job import Job
+from liveavatar_tui.jobs.queue import wake
 from liveavatar_tui.jobs.watching import Overview
 from liveavatar_tui.messages import OpenJob, RepeatJob
 from liveavatar_tui.safe_text import safe_text
@@ -79,8 +80,6 @@ class JobsScreen(JobDeeds):
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch", description="look at all jobs")
     def _watch(self) -> None:
-        from liveavatar_tui.jobs.starting import attend
-
         worker = get_current_worker()
         folder = self.settings.jobs_folder()
         overview = Overview(folder)
@@ -88,7 +87,7 @@ class JobsScreen(JobDeeds):
         look = 0
         while not worker.is_cancelled:
             if look % _ATTEND_EVERY == 0:
-                attend(folder)
+                wake(folder)
             look += 1
             jobs = overview.look()
             seen = tuple((job.id, job.state, job.story.seq, job.cancel_requested, job.place, job.note) for job in jobs)
