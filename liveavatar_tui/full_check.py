@@ -35,6 +35,10 @@ class Checked(msgspec.Struct, frozen=True):
         """No finding is an error."""
         return all(finding.severity is not Severity.ERROR for finding in self.findings)
 
+    def told(self, finding: Finding | None) -> Checked:
+        """With one finding more, if there is one."""
+        return self if finding is None else msgspec.structs.replace(self, findings=(*self.findings, finding))
+
 
 def full_check(path: Path, prove: Prover, state: Path, progress: Progress) -> Checked:
     """Check the version in the folder `path`; `state` holds the records of publications. Findings, never Problems."""

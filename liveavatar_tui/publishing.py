@@ -5,8 +5,10 @@ Between `Deployment` and whoever asks. Knows no screen; slow: it reads, converts
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +47,23 @@ class Candidate(msgspec.Struct, frozen=True):
     free: int
 
 
+class Term(msgspec.Struct, frozen=True):
+    """One adapter of a source, and how strongly it takes part."""
+
+    reference: str
+    strength: float = 1.0
+
+
+def terms(source: str) -> list[Term]:
+    """`v2.1 + smile.safetensors * 0.5` -> both adapters with their strengths; a source of one is that one."""
+    found = []
+    for text in source.split(" + "):
+        reference, _times, factor = text.rpartition(" * ")
+        strength = _number(factor)
+        found.append(Term(text.strip()) if strength is None else Term(reference.strip(), strength))
+    return found
+
+
 def examine(
     deployment: Deployment,
     source: str,
@@ -53,21 +72,23 @@ def examine(
     alpha: float | None,
     progress: Progress,
 ) -> Candidate:
-    """Fetch, prove, convert where needed; `scratch` takes the conversion. Raises Problem for what leads nowhere."""
-    place = deployment.fetch(source, progress)
-    dit, t5 = bases
-    path, proof, converted = place, prove(place, dit, t5), False
-    findings = proof.findings
-    if not proof.ok and {finding.code for finding in proof.errors} & _FOREIGN:
-        path, proof, findings = _convert(place, proof, bases, scratch, alpha)
-        converted = path != place
+    """Fetch, prove, convert or join where needed, in `scratch`. Raises Problem for what leads nowhere."""
+    parts = terms(source)
+    places = [deployment.fetch(term.reference, progress) for term in parts]
+    path = places[0]
+    proof = prove(path, *bases)
+    findings, converted = proof.findings, False
+    foreign = not proof.ok and {finding.code for finding in proof.errors} & _FOREIGN
+    if foreign or parts != [Term(source)]:
+        path, proof, findings = _convert(places, [term.strength for term in parts], proof, bases, scratch, alpha)
+        converted = path != places[0]
     root = deployment.repository.root
     return Candidate(
         source=source,
         path=path,
         proof=proof,
         findings=findings,
-        name=str(deployment.repository.propose(place, deployment.title_of(source))),
+        name=str(deployment.repository.propose(places[0], deployment.title_of(parts[0].reference))),
         converted=converted,
         size=_size(path),
         free=shutil.disk_usage(root if root.is_dir() else Path.cwd()).free,
@@ -90,23 +111,37 @@ def publish(deployment: Deployment, candidate: Candidate, name: str, progress: P
 
 
 def _convert(
-    place: Path, proof: Proof, bases: tuple[BaseTable, BaseTable], scratch: Path, alpha: float | None
+    places: Sequence[Path],
+    strengths: Sequence[float],
+    proof: Proof,
+    bases: tuple[BaseTable, BaseTable],
+    scratch: Path,
+    alpha: float | None,
 ) -> tuple[Path, Proof, tuple[Finding, ...]]:
-    """As a folder of the contract, with its proof and findings; as it is where it cannot be read as an adapter."""
+    """As one folder of the contract, with its proof and findings; the first as it is where it cannot be converted."""
     from lora_repository.convert import convert
-    from lora_repository.ingredients import find_ingredient
+    from lora_repository.ingredients import find_ingredient, match_strengths
 
     out = scratch / "converted"
     shutil.rmtree(out, ignore_errors=True)
     try:
-        ingredient, left_out = find_ingredient(place, bases[0], 1.0, alpha)
-        convert([ingredient], bases[0], out)
+        weights = match_strengths(len(places), strengths)
+        found = [find_ingredient(place, bases[0], weight, alpha) for place, weight in zip(places, weights, strict=True)]
+        convert([ingredient for ingredient, _left_out in found], bases[0], out)
     except Problem as error:
         # What the contract wants of names and config.json does not matter where an alpha alone is missing.
-        told = () if error.finding.code == ALPHA_UNKNOWN else proof.findings
-        return place, proof, (error.finding, *told)
+        told = () if error.finding.code == ALPHA_UNKNOWN or proof.ok else proof.findings
+        return places[0], replace(proof, findings=(error.finding, *told)), (error.finding, *told)
     proved = prove(out, *bases)
-    return out, proved, (*left_out, *proved.findings)
+    return out, proved, (*(finding for _one, left_out in found for finding in left_out), *proved.findings)
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _size(path: Path) -> int:

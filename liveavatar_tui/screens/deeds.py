@@ -150,7 +150,8 @@ class Deeds(Place[None]):
             from liveavatar_tui.proving import prover_for
 
             deployment = self.desk.deployment()
-            return full_check(row.path, prover_for(self.desk.settings.ckpt_dir), deployment.repository.state, tell)
+            found = full_check(row.path, prover_for(self.desk.settings.ckpt_dir), deployment.repository.state, tell)
+            return found.told(deployment.same_as(row.name, found.hashes))
 
         text = _("Every byte of {name} is read: hashes, NaN, infinity, nothing but zeros.").format(name=row.name)
         dialog: ProgressDialog[Checked] = ProgressDialog(_("Full check"), safe_text(text), deed)

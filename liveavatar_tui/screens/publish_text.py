@@ -32,6 +32,12 @@ def before() -> list[Paragraph]:
         paragraph(""),
         paragraph(_("A version is copied beside and renamed into place: all of it, or nothing.")),
         paragraph(_("From then on a changed byte of it is an error.")),
+        paragraph(""),
+        paragraph(
+            _("Several adapters become one, each by its strength: {example}").format(
+                example="v2.1 + smile.safetensors * 0.5"
+            )
+        ),
     ]
 
 
@@ -40,7 +46,8 @@ def report(candidate: Candidate) -> list[Paragraph]:
     where = Content.styled(safe_text(path_text(candidate.path)), "$muted")
     head = [verdict_line(candidate.proof)]
     if candidate.converted:
-        told = _("It is in another tool's format, and was converted.")
+        several = " + " in candidate.source
+        told = _("They were joined into one.") if several else _("It is in another tool's format, and was converted.")
         head.append(paragraph(told, Content.styled("· ", "$text-success")))
     room = _("{size} to copy, {free} free.").format(size=bytes_text(candidate.size), free=bytes_text(candidate.free))
     parts = [part(one) for one in candidate.proof.parts]

@@ -6,18 +6,25 @@ import json
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.widgets import Input
 from version_walks import cells_of, opened, screen_of, table_of, told
-from world import ATTENTION, DIT, adapter, screen_text, until, write_tensors, write_version
+from world import (
+    DIT,
+    SPEC,
+    half_way,
+    screen_text,
+    until,
+    write_job,
+    write_world,
+)
 
 from liveavatar_tui.screens.compare import CompareScreen
 from liveavatar_tui.screens.dialogs import Question
-from liveavatar_tui.screens.fetch import FetchDialog
 from liveavatar_tui.screens.history import HistoryScreen
 from liveavatar_tui.screens.progress import ProgressDialog
 from liveavatar_tui.screens.prune import EmptyDialog, NumberDialog, PruneDialog
-from liveavatar_tui.screens.publish import PublishScreen
 from liveavatar_tui.screens.remarks import RemarksDialog
 from liveavatar_tui.screens.repository import RepositoryScreen
 from liveavatar_tui.screens.switch import SwitchDialog
@@ -121,83 +128,6 @@ async def test_the_trash_restores_prunes_and_empties(tmp_path: Path) -> None:
         await until(pilot, lambda: not repository.removed())
 
 
-async def publish(pilot, source: Path) -> PublishScreen:  # type: ignore[no-untyped-def]
-    await pilot.press("n")
-    await until(pilot, lambda: isinstance(pilot.app.screen, PublishScreen))
-    screen = pilot.app.screen
-    screen.query_one("#source", Input).value = str(source)
-    await pilot.press("enter")
-    await until(pilot, lambda: screen._candidate is not None and pilot.app.screen is screen)
-    return screen
-
-
-async def test_publishing_a_folder(tmp_path: Path) -> None:
-    source = write_version(tmp_path / "training/calm")
-    async with opened(tmp_path) as pilot:
-        screen = await publish(pilot, source)
-        assert screen.query_one("#name", Input).value == "v2.3_calm"
-        assert not (tmp_path / "lora/v2.3_calm").exists()
-        await pilot.press("enter")
-        await until(pilot, lambda: (tmp_path / "lora/v2.3_calm").is_dir())
-        await until(pilot, lambda: table_of(pilot).selected() == "v2.3_calm")
-
-
-async def test_a_foreign_file_is_converted_and_its_alpha_asked_for(tmp_path: Path) -> None:
-    source = tmp_path / "peft/adapter_model.safetensors"
-    write_tensors(source, {f"diffusion_model.{name}": shape for name, shape in adapter(ATTENTION, 4).items()})
-    async with opened(tmp_path) as pilot:
-        screen = await publish(pilot, source)
-        assert "LORA019" in screen.query_one("#report").text  # type: ignore[attr-defined]
-        await pilot.press("4", "enter")
-        await until(pilot, lambda: screen._candidate.converted)  # type: ignore[union-attr]
-        await until(pilot, lambda: screen.query_one("#name", Input).value == "v2.3_adapter_model")
-        await pilot.press("enter")
-        config = tmp_path / "lora/v2.3_adapter_model/config.json"
-        await until(pilot, config.exists)
-        assert json.loads(config.read_text())["lora_alpha"] == 4
-        record = json.loads((tmp_path / "lora/.liveavatar/published/v2.3_adapter_model.json").read_text())
-        assert record["source"] == str(source), "not the conversion's own place"
-        await until(pilot, lambda: isinstance(pilot.app.screen, RepositoryScreen))
-        assert screen._scratch is not None and not screen._scratch.exists()
-
-
-async def test_what_would_not_load_is_not_published(tmp_path: Path) -> None:
-    source = write_version(tmp_path / "training/bad", said=8)
-    async with opened(tmp_path) as pilot:
-        screen = await publish(pilot, source)
-        assert "LORA014" in screen.query_one("#report").text  # type: ignore[attr-defined]
-        await pilot.press("ctrl+r")
-        await pilot.pause()
-        assert len([*(tmp_path / "lora").iterdir()]) == 5
-
-
-async def test_a_taken_number_is_refused(tmp_path: Path) -> None:
-    source = write_version(tmp_path / "training/calm")
-    async with opened(tmp_path) as pilot:
-        screen = await publish(pilot, source)
-        screen.query_one("#name", Input).value = "v2.2_other"
-        await pilot.press("enter")
-        await until(pilot, lambda: "LORA052" in told(pilot))
-
-
-async def test_fetching_says_where_to_and_how_much_room_there_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    async with opened(tmp_path) as pilot:
-        config = tmp_path / "config.yaml"
-        config.write_text(config.read_text().replace("staging: v2.2_customer_service_calm", "staging: org/name"))
-        await pilot.press("f")
-        await until(pilot, lambda: isinstance(pilot.app.screen, FetchDialog))
-        await until(pilot, lambda: "staging says org/name" in screen_text(pilot.app))
-        assert "free" in screen_text(pilot.app)
-        pilot.app.screen.query_one(Input).value = "latest"
-        await until(pilot, lambda: "on this host already" in screen_text(pilot.app))
-        await pilot.press("enter")
-        await pilot.pause()
-        assert isinstance(pilot.app.screen, FetchDialog), "there is nothing to fetch"
-
-
 async def test_tags_and_notes_are_kept_beside_the_version(tmp_path: Path) -> None:
     async with opened(tmp_path, (160, 40)) as pilot:
         await pilot.press("d")
@@ -286,3 +216,20 @@ async def test_a_number_that_is_none_changes_nothing(tmp_path: Path, typed: str)
         await pilot.pause()
         assert isinstance(pilot.app.screen, NumberDialog)
         assert len(DIT) and not LoraRepository(tmp_path / "lora").removed()
+
+
+async def test_a_running_job_keeps_its_version(tmp_path: Path) -> None:
+    world = write_world(tmp_path)
+    version = tmp_path / "lora" / WINTER
+    spec = msgspec.structs.replace(SPEC, adapters=(str(version),))
+    job = write_job(world.jobs_folder(), "20260314-092600-aaaaaa", spec, half_way())
+    async with opened(tmp_path) as pilot:
+        await pilot.press("j", "j", "x")
+        await until(pilot, lambda: "LORA054" in told(pilot) and job.root.name in told(pilot))
+        assert version.is_dir()
+        config = tmp_path / "config.yaml"
+        config.write_text(config.read_text().replace("production: v1.0_product_demo", f"production: {WINTER}"))
+        await pilot.press("k", "a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SwitchDialog) and pilot.app.screen._plans)
+        await pilot.press("down")
+        await until(pilot, lambda: f"1 running job keeps {WINTER}" in screen_text(pilot.app))
