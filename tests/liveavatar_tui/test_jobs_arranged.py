@@ -13,15 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from standins import begin, jobs_folder, running
-from world import FINISHED, OUT_OF_MEMORY, SPEC, half_way, own_start, write_job
+from world import FINISHED, OUT_OF_MEMORY, SPEC, half_way, own_start, write_base, write_job
 
 from engine.job_folder import JobFolder
+from engine.memory import HOST
+from engine.memory.fits import fits
 from engine.probe import Host, Machine
 from engine.spec import RunSpec
 from liveavatar_tui.commands import amounts
 from liveavatar_tui.commands.jobs import ORDERS as NAMES
 from liveavatar_tui.jobs import pruning
-from liveavatar_tui.jobs.devices import Claim, claim, shortage
+from liveavatar_tui.jobs.devices import PROCESSOR, Claim, claim, shortage
 from liveavatar_tui.jobs.filtering import ORDERS, arranged, order, read_filter
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.queue import Waiting, change, turn
@@ -209,18 +211,26 @@ def test_what_cannot_be_read_cannot_be_repeated(jobs_dir: Path) -> None:
     assert refusal.value.finding.code == "JOB010"
 
 
-def test_a_cheaper_run_keeps_its_stack_and_changes_least() -> None:
-    spec = RunSpec(prompt="p", image=str(sample_image()), audio=str(sample_audio()), adapters=("/one", "/two"))
-    changed, changes = cheaper(spec, machine(1 << 40))
-    assert [change.key for change in changes] == ["offload"]
-    assert changed == msgspec.structs.replace(spec, offload_model=True)
+def test_a_cheaper_run_keeps_its_stack_and_needs_less(tmp_path: Path) -> None:
+    spec = RunSpec(
+        prompt="p",
+        image=str(sample_image()),
+        audio=str(sample_audio()),
+        adapters=("/one", "/two"),
+        ckpt_dir=str(write_base(tmp_path / "base")),
+    )
+    there = machine(1 << 40)
+    changed, changes = cheaper(spec, there)
+    assert changes and changed != spec and changed.adapters == spec.adapters
+    assert fits(changed, there).devices[0].need < fits(spec, there).devices[0].need
+    smallest = msgspec.structs.replace(spec, size="192*128", offload_model=True)
     with pytest.raises(Problem) as refusal:
-        cheaper(changed, machine(1 << 40))
+        cheaper(smallest, there)
     assert refusal.value.finding.code == "JOB011"
 
 
 def test_a_run_without_a_plan_waits_for_the_device_alone() -> None:
-    assert claim(None, machine(1)) == Claim(("cpu",), None)
+    assert claim(None, machine(1)) == Claim((HOST,), None) and PROCESSOR == HOST
     assert shortage({"cpu": 5}, machine(5)) is None
     short = shortage({"cpu": 5, "cuda:0": 1}, machine(5))
     assert short is not None and (short.device, short.free) == ("cuda:0", 0)
