@@ -79,7 +79,7 @@ def open_job(terminal: Terminal) -> None:
     terminal.wait_for("Jobs")
     terminal.wait_quiet(0.6)
     terminal.send("3")
-    terminal.wait_for("Started")
+    terminal.wait_for("Progress")
     terminal.wait_quiet(0.4)
 
 

@@ -28,6 +28,7 @@ from liveavatar_tui.screens.job_live import JobChanged, LiveJob, Moved
 from liveavatar_tui.settings import Settings
 from liveavatar_tui.terminal.capabilities import picture_mode
 from liveavatar_tui.terminal.flow import Flow
+from liveavatar_tui.terminal.probe import Abilities
 from liveavatar_tui.widgets.bars import KeyBar, TitleBar
 from liveavatar_tui.widgets.log_panel import LogPanel
 from liveavatar_tui.widgets.meter import Meter, Stepper
@@ -47,8 +48,16 @@ class JobScreen(Place[None]):
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]  # noqa: RUF012
 
-    def __init__(self, folder: Path, settings: Settings, host: str, flow: Flow | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        host: str,
+        flow: Flow | None = None,
+        abilities: Abilities = Abilities(),  # noqa: B008  frozen
+    ) -> None:
         super().__init__()
+        self._abilities = abilities
         self._folder = JobFolder(folder)
         self._settings = settings
         self._host = host
@@ -140,6 +149,18 @@ class JobScreen(Place[None]):
     def action_follow(self) -> None:
         """To the end of the log."""
         self.query_one(LogPanel).view.action_follow()
+
+    def action_still(self) -> None:
+        """Show in full what is kept: the newest frame, the last, the first."""
+        from liveavatar_tui.screens.still import StillScreen
+
+        folder = self._folder
+        kept = [(_("Last frame"), folder.last), (_("Newest frame"), folder.preview), (_("First frame"), folder.first)]
+        there = [(name, path) for name, path in kept if path.exists()]
+        if there:
+            self.app.push_screen(StillScreen(there, self._abilities))
+        else:
+            self.say(_("There is no frame yet."))
 
     def action_zoom(self) -> None:
         """The frames alone, or everything."""
