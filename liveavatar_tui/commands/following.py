@@ -26,11 +26,12 @@ _TELL_S: Final = 1.0
 def follow_job(folder: JobFolder, *, quiet: bool) -> Job:
     """The job when it is over; prints a line for each phase, warning and second of progress unless `quiet`."""
     watcher = Watcher(folder)
-    told = 0.0
+    told, stood = 0.0, ""
     try:
         while True:
             job = watcher.poll()
             if not quiet:
+                stood = _tell_standing(job, stood)
                 told = _tell(watcher, job, told)
             if not job.state.live:
                 return job
@@ -38,6 +39,16 @@ def follow_job(folder: JobFolder, *, quiet: bool) -> Job:
     except KeyboardInterrupt:
         complain(_("The job goes on. Watch it: liveavatar-tui jobs show {job} --follow").format(job=folder.root.name))
         raise
+
+
+def _tell_standing(job: Job, before: str) -> str:
+    """Print that it waits, and at which place, or does not respond; what was printed last."""
+    stands = state_text(job) if job.state.queued or job.state is State.SILENT else ""
+    if job.place is not None:
+        stands = _("{state}, place {n} in the queue").format(state=stands, n=job.place)
+    if stands and stands != before:
+        say(f"{job.id}  {stands}")
+    return stands
 
 
 def _tell(watcher: Watcher, job: Job, told: float) -> float:
