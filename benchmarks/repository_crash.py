@@ -1,4 +1,4 @@
-"""Kill -9 at every system call by which a switch, rollback, publication, removal, note or scores change anything.
+"""Kill -9 at every system call by which switches, publications, removals, returns, notes or scores change anything.
 
     python benchmarks/repository_crash.py
 
@@ -32,11 +32,14 @@ ACT = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from lora_repository.channels import resolve_channel
+from lora_repository.pointers import KeyPointer
 from lora_repository.proof import Proof
 from lora_repository.published import hashes_of
 from lora_repository.repository import LoraRepository
 from lora_repository.scores import Comparison
 root = Path(sys.argv[1])
+key = KeyPointer(root / "config.yaml", "production")
 made = Comparison(
     version="v1.1_b", hashes=hashes_of(root / "v1.1_b"), time=datetime.now(UTC), user="", host="", protocol="",
     passed=True, verdict="better",
@@ -44,9 +47,11 @@ made = Comparison(
 held = LoraRepository(root, lambda path: Proof(path, "any", (), ()))
 act = {
     "switch": lambda: held.activate("v1.1_b"),
+    "switch of a key": lambda: held.channel(key, lambda name: resolve_channel(name, {}, held)).move_to("v1.1_b", ""),
     "rollback": held.rollback,
     "publish": lambda: held.publish(root / "v1.0_a", "v2.0_x"),
     "remove": lambda: held.remove("v1.2_c"),
+    "restore": lambda: held.restore("v1.2_c"),
     "note": lambda: held.annotate("v1.1_b", add=["two"], note="second"),
     "scores": lambda: held.add_comparison(made),
 }[sys.argv[2]]
@@ -54,6 +59,7 @@ act = {
 act()
 """
 NAMES = ("v1.0_a", "v1.1_b", "v1.2_c")
+CONFIG = "# mine\nlora:\n  production: {}  # why\n"
 
 
 def held(root: Path) -> LoraRepository:
@@ -65,8 +71,11 @@ def fresh(root: Path, action: str) -> None:
         write_version(root / name, t5=False)
     held(root).activate(NAMES[0])
     held(root).annotate(NAMES[1], add=["one"], note="first")
+    (root / "config.yaml").write_text(CONFIG.format(NAMES[0]))
     if action == "rollback":
         held(root).activate(NAMES[1])
+    if action == "restore":
+        held(root).remove(NAMES[2])
 
 
 def strace(root: Path, action: str, *options: str) -> int:
@@ -106,20 +115,25 @@ def judge(root: Path, action: str) -> None:
         assert names in ({*NAMES}, {*NAMES, "v2.0_x"})
         for version in repository.versions():
             assert repository.changed(version) is None
-    if action == "remove":
+    said = (root / "config.yaml").read_text()
+    assert said in {CONFIG.format(name) for name in NAMES[: 2 if action == "switch of a key" else 1]}
+    if action in ("remove", "restore"):
         assert names | {entry.name for entry in repository.removed()} == {*NAMES}
-    said = repository.remarks()[NAMES[1]]
-    assert (said.tags, said.note) in ((("one",), "first"), (("one", "two"), "second"))
+    remarks = repository.remarks()[NAMES[1]]
+    assert (remarks.tags, remarks.note) in ((("one",), "first"), (("one", "two"), "second"))
     assert len(repository.comparisons(NAMES[1])) in ((0, 1) if action == "scores" else (0,))
     repository.activate(NAMES[2] if NAMES[2] in names else NAMES[1])
     history = repository.history()
     assert [entry.number for entry in history] == list(range(1, len(history) + 1))
-    assert all(one.after == two.before for one, two in pairwise(history))
+    moves = [one for one in history if one.channel == "latest"]
+    assert all(one.after == two.before for one, two in pairwise(moves))
+    keys = [one.after for one in history if one.channel == "production"]
+    assert keys in ([], [NAMES[1]]) and bool(keys) is (CONFIG.format(NAMES[1]) == said)
     assert not repository.findings(), repository.findings()
 
 
 def main() -> None:
-    for action in ("switch", "rollback", "publish", "remove", "note", "scores"):
+    for action in ("switch", "switch of a key", "rollback", "publish", "remove", "restore", "note", "scores"):
         with tempfile.TemporaryDirectory() as folder:
             points = calls(Path(folder), action)
             killed = 0
