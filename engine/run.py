@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from platformdirs import user_cache_path
 
 from engine import codes
@@ -20,10 +20,10 @@ from engine.cores import usable_cores
 from engine.job_folder import APP, JobFolder
 from engine.log import LOG
 from engine.media import blocks_for
-from engine.memory import MemoryPlan, mode_of, plan_run
-from engine.memory_use import host_use
+from engine.memory import Stage as MemoryStage
+from engine.memory_watch import MemoryWatch
 from engine.preview_player import PreviewPlayer
-from engine.protocol import AdapterLoaded, Finished, Phase, Plan, Preview, Warned
+from engine.protocol import AdapterLoaded, Finished, Memory, Phase, Plan, Preview, Warned
 from engine.provenance import Provenance
 from engine.resolving import Resolved, resolve, video_size
 from engine.spec import FPS, Precision, RunSpec
@@ -72,13 +72,19 @@ def run(spec: RunSpec, folder: JobFolder, stage: Stage) -> Finished:
     models = _load(job)
     _adapt(job, models, provenance)
     loaded = time.monotonic()
+    watch = MemoryWatch(resolved, models.device)
+    watch.saw(MemoryStage.LOADING)
     # 3. prompt, portrait and speech, as the model sees them
     stage.enter(Phase.CONDITIONING)
     inputs = _inputs(job, models)
     scene = _set_scene(job, models, inputs)
+    watch.saw(MemoryStage.CONDITIONING)
+    watch.plan(inputs.height, inputs.width)
     # 4. frames, into the file as they come
     stage.enter(Phase.GENERATING)
-    finished = _generate(job, models, scene, provenance, loaded)
+    finished = _generate(job, models, scene, provenance, loaded, watch)
+    watch.saw(MemoryStage.DECODING)
+    watch.keep(finished, folder.root.name)
     # 5. where it came from
     stage.close()
     write_whole(folder.provenance, provenance.document(finished, stage.seconds, str(models.device), threads))
@@ -230,12 +236,13 @@ def drivable(job: Job, portrait: Path, height: int, width: int) -> Path:
     return nearest
 
 
-def _generate(job: Job, models: Models, scene: Scene, provenance: Provenance, loaded: float) -> Finished:
+def _generate(
+    job: Job, models: Models, scene: Scene, provenance: Provenance, loaded: float, watch: MemoryWatch
+) -> Finished:
     """Blocks of frames into the file, with progress, preview and memory told; the file is whole when this returns."""
     from engine.generate import generate
 
     stage, inputs, folder = job.stage, scene.inputs, job.folder
-    planned = _planned(job, models, inputs)
     began, first_frame_s = time.monotonic(), 0.0
     pace = Pace(inputs.blocks, inputs.frames)
     with (
@@ -258,11 +265,11 @@ def _generate(job: Job, models: Models, scene: Scene, provenance: Provenance, lo
             stage.tell(Preview(frame=sink.frames - 1))
             stage.tell(pace.after(block.index + 1, sink.frames))
             if block.index % MEMORY_EVERY == 0:
-                _tell_memory(job, models, planned)
+                _tell(stage, watch.readings())
             stage.go_on()
         stage.enter(Phase.MUXING)
         save_preview(folder.last, block.frames[-1])
-    _tell_memory(job, models, planned)
+    _tell(stage, watch.readings())
     took = time.monotonic() - began
     return Finished(
         output=str(folder.output),
@@ -273,18 +280,6 @@ def _generate(job: Job, models: Models, scene: Scene, provenance: Provenance, lo
     )
 
 
-def _planned(job: Job, models: Models, inputs: Inputs) -> MemoryPlan:
-    """What preflight said this run would take, to be held against what it takes."""
-    card = str(models.device) if models.device.type == "cuda" else None
-    mode = mode_of(job.resolved.layout, card, offload=job.spec.offload_model)
-    return plan_run(job.resolved.layout, inputs.height, inputs.width, job.spec.sample_steps, mode)
-
-
-def _tell_memory(job: Job, models: Models, planned: MemoryPlan) -> None:
-    used = [host_use()]
-    if models.device.type == "cuda":
-        from engine.card_use import card_use
-
-        used.append(card_use(models.device.index or 0))
-    for one in used:
-        job.stage.tell(msgspec.structs.replace(one, predicted=planned.peak(one.device).size))
+def _tell(stage: Stage, readings: Iterable[Memory]) -> None:
+    for reading in readings:
+        stage.tell(reading)

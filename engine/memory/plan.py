@@ -97,7 +97,11 @@ class MemoryPlan:
 
     def torch_peak(self, device: str) -> int:
         """The peak of what torch has reserved: without context and libraries."""
-        return max(self._of(device, stage, frozenset({Kind.DRIVER})) for stage in Stage)
+        return max(self.torch_size(device, stage) for stage in Stage)
+
+    def torch_size(self, device: str, stage: Stage) -> int:
+        """What torch has reserved in that stage; of the host, everything."""
+        return self._of(device, stage, frozenset({Kind.DRIVER}))
 
     def live_peak(self, device: str) -> int:
         """The peak of what torch has allocated: without what its allocator only keeps."""

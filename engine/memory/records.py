@@ -83,15 +83,14 @@ def _decoded(line: bytes) -> Measured | None:
         return None
 
 
-def last(runs: list[Measured], key: str) -> Measured | None:
-    """The newest run of that card or host."""
-    return next((run for run in reversed(runs) if run.key == key), None)
+def last(runs: list[Measured], key: str, case: str) -> Measured | None:
+    """The newest run of that card or host that was the same."""
+    return next((run for run in reversed(runs) if (run.key, run.case) == (key, case)), None)
 
 
 def pace_of(case: Case, name: str, runs: list[Measured], key: str) -> Pace | None:
     """Frames a second: of the newest run that was the same, else from the card's table, else None."""
-    wanted = case_name(case)
-    same = next((run for run in reversed(runs) if run.key == key and run.case == wanted and run.fps), None)
+    same = last([run for run in runs if run.fps], key, case_name(case))
     return Pace(same.fps, measured=True) if same is not None else expected_pace(case, name)
 
 

@@ -79,18 +79,24 @@ def count_parts(layout: CheckpointLayout) -> Parts:
     if head is None or len(head) < 2:
         lacking = _("it lacks {names}").format(names=_DECODER_HEAD)
         raise codes.WEIGHTS_UNFIT.problem(path=str(layout.vae), folder=str(layout.root), differences=lacking)
-    dit = [shape for file in layout.dit_files for shape in shapes_of(file).items()]
-    linears = [shape for name, shape in dit if _FP8_LINEAR.fullmatch(name)]
+    dit = {name: shape for file in layout.dit_files for name, shape in shapes_of(file).items()}
+    narrow, rows = fp8_numbers(dit)
     return Parts(
-        dit=_numbers(shape for _name, shape in dit),
+        dit=_numbers(dit.values()),
         vae=_numbers(vae.values()),
         t5=_numbers(shapes_of(layout.t5).values()),
         wav2vec=_numbers(shapes_of(layout.wav2vec / "model.safetensors").values()),
         decoder_width=head[1],
         patch=isqrt(head[0] // 3),
-        dit_fp8=_numbers(linears),
-        dit_rows=sum(shape[0] for shape in linears),
+        dit_fp8=narrow,
+        dit_rows=rows,
     )
+
+
+def fp8_numbers(shapes: Shapes) -> tuple[int, int]:
+    """Numbers and rows of the matrices that fp8 stores in one byte a number."""
+    linears = [shape for name, shape in shapes.items() if _FP8_LINEAR.fullmatch(name)]
+    return _numbers(linears), sum(shape[0] for shape in linears)
 
 
 def parts_of(config: DiTConfig) -> Parts:

@@ -9,7 +9,7 @@ from engine.memory import HOST
 from engine.memory.calibration import key_of
 from engine.memory.explain import fix_text
 from engine.memory.fits import DeviceVerdict
-from engine.memory.records import last, recent
+from engine.memory.records import case_name, last, recent
 from engine.memory.solver import Solution, solve
 from engine.probe import Machine
 from engine.spec import FPS, RunSpec
@@ -35,9 +35,9 @@ def check_room(spec: RunSpec, video: Video, machine: Machine) -> tuple[Solution,
         found = _verdict(one, solution)
         findings += found
         detail = _(", ").join(f"{_(term.name)} {bytes_text(term.size)}" for term in one.held[:_LARGEST])
-        run = last(runs, key_of(machine, one.device))
-        if run is not None and run.device == one.device:
-            detail += _("; the last run here was predicted {error:+.1%}").format(error=run.error)
+        run = last(runs, key_of(machine, one.device), case_name(solution.verdict.case))
+        if run is not None and run.measured:
+            detail += _("; the last such run was predicted {error:+.1%}").format(error=run.error)
         value = _("{need} needed, {free} free").format(need=bytes_text(one.need), free=bytes_text(one.free))
         title = _("host memory") if one.device == HOST else _("memory of {name}").format(name=one.name)
         rows.append(Row(f"memory.{one.device}", title, value, detail, worst(found)))

@@ -384,11 +384,11 @@ def test_where_no_setting_helps_that_is_said(spec: RunSpec, settings: Settings) 
 
 
 def test_what_the_last_run_took_is_told(spec: RunSpec, settings: Settings) -> None:
-    assert "last run" not in row(preflight(spec, settings, ROOMY), "memory.cpu")
-    run = Measured(
-        key=key_of(ROOMY, "cpu"), case="c", device="cpu", predicted={"decoding": 110}, measured={"decoding": 100}
-    )
-    note(run)
+    report = preflight(spec, settings, ROOMY)
+    assert "last such run" not in row(report, "memory.cpu") and report.solution is not None
+    case = case_name(report.solution.verdict.case)
+    sizes = {"predicted": {"decoding": 110}, "measured": {"decoding": 100}}
+    note(Measured(key=key_of(ROOMY, "cpu"), case=case, device="cpu", **sizes))
     assert "predicted +10.0%" in row(preflight(spec, settings, ROOMY), "memory.cpu")
 
 
