@@ -218,7 +218,6 @@ JOBS: Final = (
     ),
 )
 LOG: Final = (
-    Key("log.search", "slash", "search", N_("Seek"), N_("Seek in the log as one types")),
     Key("log.next", "n", "hit(1)", N_("Next"), N_("Next line that is sought"), False),
     Key("log.previous", "N", "hit(-1)", N_("Previous"), N_("Previous line that is sought"), False),
     Key("log.error", "E", "error", N_("Error"), N_("To the last error; again, to the one above it")),
@@ -241,6 +240,7 @@ STILL: Final = (
     Key("still.previous", "left,h", "screen.turn(-1)", N_("Previous"), N_("The frame before"), False),
 )
 SEARCH: Final = (
+    Key("search.open", "slash", "search", N_("Seek"), N_("Seek in the log as one types")),
     Key("search.kind", "ctrl+r", "kind", N_("Expression"), N_("Seek words, or a regular expression"), False),
     Key("search.leave", "escape", "leave", N_("Leave"), N_("End the search; the log stays where it is"), False),
 )

@@ -81,7 +81,7 @@ class JobScreen(Place[None]):
                     preview = FramePreview(title, id=name)
                     preview.add_class("panel")
                     yield preview
-        yield KeyBar(self.KEYS, keymap.LOG, keymap.APP)
+        yield KeyBar(self.KEYS, keymap.SEARCH, keymap.LOG, keymap.APP)
 
     def on_mount(self) -> None:
         self._watch()

@@ -29,8 +29,7 @@ class LogPanel(Vertical):
 
     DEFAULT_CSS = """
     LogPanel { width: 1fr; height: 1fr; }
-    LogPanel #search { display: none; height: 1; padding: 0 1; }
-    LogPanel #search.-shown { display: block; }
+    LogPanel #search { height: 1; padding: 0 1; }
     LogPanel #search-sign { width: auto; color: $primary; text-style: bold; }
     LogPanel #search-field { width: 1fr; background: $background; padding: 0; }
     LogPanel #search-field:focus { background: $panel; }
@@ -49,7 +48,8 @@ class LogPanel(Vertical):
         view = LogView(self._feed, id="log")
         view.add_class("panel")
         yield view
-        with Horizontal(id="search"):
+        with Horizontal(id="search") as line:
+            line.display = False
             yield Static(id="search-sign")
             yield QuietInput(id="search-field", placeholder=_("seek in the log"))
             yield Static(id="search-state")
@@ -65,13 +65,13 @@ class LogPanel(Vertical):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The keys of the line work while it is there: escape ends the search first, and leaves the screen then."""
-        return action not in ("leave", "kind") or self.query_one("#search").has_class("-shown")
+        return action not in ("leave", "kind") or bool(self.query_one("#search").display)
 
-    @on(LogView.SearchAsked)
-    def _open(self) -> None:
+    def action_search(self) -> None:
+        """Open the field."""
         self._show_sign()
-        self.query_one("#search").add_class("-shown")
-        self.query_one(QuietInput).focus()
+        self.query_one("#search").display = True
+        self.screen.set_focus(self.query_one(QuietInput))
 
     @on(Input.Changed)
     def _seek(self) -> None:
@@ -97,7 +97,7 @@ class LogPanel(Vertical):
         """End the search and go back to the log, where it is."""
         self.query_one(QuietInput).value = ""
         self.view.seek(None)
-        self.query_one("#search").remove_class("-shown")
+        self.query_one("#search").display = False
         self.view.focus()
 
     def action_kind(self) -> None:

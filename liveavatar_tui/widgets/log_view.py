@@ -57,9 +57,6 @@ class LogView(Widget, can_focus=True):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, LogView.Changed)
 
-    class SearchAsked(Message):
-        """The field to seek with is wanted."""
-
     def __init__(self, feed: LogFeed, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.port = Viewport(feed)
@@ -143,10 +140,6 @@ class LogView(Widget, can_focus=True):
         """To the last error, then to the one above it."""
         self.port.last_error()
         self.catch_up()
-
-    def action_search(self) -> None:
-        """Open the field to seek with."""
-        self.post_message(self.SearchAsked())
 
     def action_hit(self, direction: int) -> None:
         """To the next hit down, or up."""

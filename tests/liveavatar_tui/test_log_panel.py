@@ -96,7 +96,7 @@ async def test_seeking_as_one_types(tmp_path: Path) -> None:
         await pilot.press("slash", "3")
         await shows(pilot, "1 of 1", "line 123")
         await pilot.press("escape")
-        assert not pilot.app.query_one("#search").has_class("-shown")
+        assert not pilot.app.query_one("#search").display
         assert pilot.app.query_one(LogPanel).view.has_focus
         await shows(pilot, "line 123")
 

@@ -156,7 +156,9 @@ def test_being_told_to_end_in_the_pager_ends_both(job: JobFolder, tmp_path: Path
 
 def test_a_search_process_ends_with_the_app(job: JobFolder) -> None:
     with watching(job) as terminal:
-        terminal.send("/first")
+        terminal.send("/")
+        terminal.wait_for("seek in the log")
+        terminal.send("first")
         terminal.wait_for("1 of 1")
         tree = _descendants(terminal.pid)
         assert any(b"liveavatar_tui.logs.scan" in words for words in tree.values())
