@@ -25,7 +25,15 @@ from liveavatar_tui import codes
 from liveavatar_tui.jobs.devices import Claim
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.queue import Line, Waiting, change, joined, neighbours, read_line, turn, without
-from liveavatar_tui.jobs.records import keeper_lock, read_launch, write_origin
+from liveavatar_tui.jobs.records import (
+    command_path,
+    keeper_lock,
+    origin_path,
+    read_command,
+    read_launch,
+    write_command,
+    write_origin,
+)
 from liveavatar_tui.jobs.sheltering import look, scope_command
 from liveavatar_tui.jobs.sweeping import BRAND
 from liveavatar_tui.jobs.watching import read_job
@@ -77,8 +85,8 @@ def submit(spec: RunSpec, jobs_dir: Path, claim: Claim, *, command: Sequence[str
     return _begin(spec, jobs_dir, Orders(command=tuple(command), queued=True), claim, repeats)
 
 
-def attend(jobs_dir: Path, command: Sequence[str] = ENGINE, *, near: str | None = None) -> int:
-    """Give a keeper to waiting jobs of this host that lost theirs, to a kill or a reboot; how many there were.
+def attend(jobs_dir: Path, *, near: str | None = None) -> int:
+    """Give a keeper to waiting jobs of this user and host that lost theirs, to a kill or a reboot; how many there were.
 
     `near` a job, for its keeper: its neighbours only, never itself. What waits no more leaves the queue. Raises
     `Problem` JOB005.
@@ -87,14 +95,23 @@ def attend(jobs_dir: Path, command: Sequence[str] = ENGINE, *, near: str | None 
     own: Line = tuple(one for one in line if one.host == socket.gethostname())
     looked_at = own if near is None else neighbours(line, near)
     alone = [one for one in looked_at if lock_owner(keeper_lock(JobFolder(jobs_dir / one.id))) is None]
-    for one in alone:
-        folder = JobFolder(jobs_dir / one.id)
-        if folder.spec.exists() and not folder.holds_a_run() and read_launch(folder) is None:
-            _summon(folder, Orders(command=tuple(command), queued=True), _inherited(language()))
-        else:
-            with turn(jobs_dir):
-                change(jobs_dir, lambda line, gone=one.id: without(line, gone))  # type: ignore[misc]
-    return len(alone)
+    return sum(_keep_again(JobFolder(jobs_dir / one.id)) for one in alone)
+
+
+def _keep_again(folder: JobFolder) -> bool:
+    """A keeper for a waiting job without one, or it out of the queue; False where that is another user's to do.
+
+    The command is read from the job's own folder, which only its owner can write: never from the queue's file.
+    """
+    command = read_command(folder)
+    if folder.spec.exists() and folder.root.stat().st_uid != os.geteuid():
+        return False
+    if command is not None and not folder.holds_a_run() and read_launch(folder) is None:
+        _summon(folder, Orders(command=command, queued=True), _inherited(language()))
+    else:
+        with turn(folder.root.parent):
+            change(folder.root.parent, lambda line: without(line, folder.root.name))
+    return True
 
 
 def _begin(spec: RunSpec, jobs_dir: Path, orders: Orders, claim: Claim | None, repeats: str) -> Job:
@@ -102,6 +119,7 @@ def _begin(spec: RunSpec, jobs_dir: Path, orders: Orders, claim: Claim | None, r
     folder.create()
     try:
         write_whole(folder.spec, encode(spec))
+        write_command(folder, orders.command)
         if repeats:
             write_origin(folder, repeats)
         if claim is not None:
@@ -202,7 +220,7 @@ def _discard(folder: JobFolder) -> None:
     if any(one.id == folder.root.name for one in read_line(folder.root.parent)):
         with turn(folder.root.parent):
             change(folder.root.parent, lambda line: without(line, folder.root.name))
-    for path in (folder.spec, folder.log, folder.root / "origin.json", keeper_lock(folder)):
+    for path in (folder.spec, folder.log, command_path(folder), origin_path(folder), keeper_lock(folder)):
         path.unlink(missing_ok=True)
     if not any(folder.root.iterdir()):
         folder.root.rmdir()
