@@ -167,7 +167,7 @@ class Keeper:
             return
         self._attended_at = time.monotonic()
         with contextlib.suppress(Problem, OSError):  # there is a next look, and a next keeper
-            attend(self._jobs_dir, self._orders.command, near=self._folder.root.name)
+            attend(self._jobs_dir, near=self._folder.root.name)
 
     # --- the engine
 

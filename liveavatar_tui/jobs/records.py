@@ -52,13 +52,19 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     time: float
 
 
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be run with `--spec FILE`: for a keeper that takes another one's place."""
+
+    command: tuple[str, ...]
+
+
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """The job that this one repeats."""
 
     job: str
 
 
-Record = TypeVar("Record", Launch, CancelRequest, Exit, Note, Origin)
+Record = TypeVar("Record", Launch, CancelRequest, Exit, Note, Command, Origin)
 
 
 def launch_path(folder: JobFolder) -> Path:
@@ -79,6 +85,11 @@ def exit_path(folder: JobFolder) -> Path:
 def note_path(folder: JobFolder) -> Path:
     """Where people write on it."""
     return folder.root / "note.json"
+
+
+def command_path(folder: JobFolder) -> Path:
+    """Where the starter says what is to be run."""
+    return folder.root / "command.json"
 
 
 def origin_path(folder: JobFolder) -> Path:
@@ -116,6 +127,11 @@ def write_note(folder: JobFolder, text: str) -> None:
         sync_folder(folder.root)
 
 
+def write_command(folder: JobFolder, command: tuple[str, ...]) -> None:
+    """Durable when this returns."""
+    _write(command_path(folder), Command(command=command))
+
+
 def write_origin(folder: JobFolder, job: str) -> None:
     """Durable when this returns."""
     _write(origin_path(folder), Origin(job=job))
@@ -140,6 +156,12 @@ def read_note(folder: JobFolder) -> str:
     """The note; empty where nobody wrote one."""
     note = _read(note_path(folder), Note)
     return note.text if note is not None else ""
+
+
+def read_command(folder: JobFolder) -> tuple[str, ...] | None:
+    """What is to be run; None where nobody said."""
+    told = _read(command_path(folder), Command)
+    return told.command if told is not None else None
 
 
 def read_origin(folder: JobFolder) -> str | None:

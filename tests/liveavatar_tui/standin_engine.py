@@ -40,6 +40,7 @@ def main() -> int:
     journal.append(Started(v=1, pid=me.pid, start_time=me.start_time, boot_id=me.boot_id, host=me.host, engine="0"))
     journal.append(PhaseChanged(phase=Phase.GENERATING))
     journal.append(Plan(width=128, height=128, blocks=4, frames=48))
+    print(*sys.argv, flush=True)
     print("stdin:", Path("/proc/self/fd/0").readlink(), "session:", os.getsid(0) == os.getpid(), flush=True)
     if mood == "crashes":
         faulthandler._sigsegv()

@@ -29,7 +29,6 @@ def jobs_dir(world: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     starting = liveavatar_tui.jobs.starting
     monkeypatch.setattr(starting.submit, "__kwdefaults__", {"command": STANDIN, "repeats": ""})
     monkeypatch.setattr(starting.start, "__kwdefaults__", {"claim": None, "command": STANDIN, "repeats": ""})
-    monkeypatch.setattr(starting.attend, "__defaults__", (STANDIN,))
     with jobs_folder(world / "jobs") as folder:
         yield folder
 

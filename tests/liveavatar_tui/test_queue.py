@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from standins import STANDIN, alive, begin, enqueue, jobs_folder, keeper, kept, kill, over, running, until
+from standins import STANDIN, alive, begin, enqueue, jobs_folder, keeper, kept, kill, over, running, spec, until
 
 from engine.identity import own
 from engine.job_folder import JobFolder
 from liveavatar_tui.jobs import queue
 from liveavatar_tui.jobs.cancelling import Outcome, cancel
-from liveavatar_tui.jobs.devices import busy
+from liveavatar_tui.jobs.devices import Claim, busy
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.queue import Line, Waiting, queue_path, read_line, rearrange, turn
 from liveavatar_tui.jobs.records import keeper_lock, read_exit, read_launch
-from liveavatar_tui.jobs.starting import attend
+from liveavatar_tui.jobs.starting import attend, start, submit
 from liveavatar_tui.jobs.state import State
 from liveavatar_tui.jobs.watching import list_jobs, read_job
 from lora_repository.finding import Problem
@@ -215,9 +215,9 @@ def test_after_a_restart_whoever_looks_wakes_the_queue(jobs_dir: Path) -> None:
     for pid in (*pids, engine):
         kill(pid)
     assert read_job(first.folder).state is State.LOST and waits(second)
-    assert attend(jobs_dir, STANDIN) == 1
+    assert attend(jobs_dir) == 1
     until(lambda: read_job(second.folder).state is State.DONE)
-    assert attend(jobs_dir, STANDIN) == 0
+    assert attend(jobs_dir) == 0
 
 
 def test_the_keeper_of_a_running_job_killed_does_not_touch_it_nor_free_its_device(jobs_dir: Path) -> None:
@@ -250,8 +250,6 @@ def test_without_the_queue_two_run_beside_each_other(jobs_dir: Path) -> None:
 
 
 def test_a_command_that_does_not_exist_fails_in_its_turn(jobs_dir: Path) -> None:
-    from standins import Claim, spec, submit
-
     job = submit(spec("x"), jobs_dir, Claim(), command=("/nowhere/python",))
     until(lambda: over(job))
     told = read_job(job.folder)
@@ -265,7 +263,7 @@ def test_a_deleted_folder_leaves_the_queue(jobs_dir: Path) -> None:
     for path in second.folder.root.iterdir():
         path.unlink()
     second.folder.root.rmdir()
-    attend(jobs_dir, STANDIN)
+    attend(jobs_dir)
     assert read_line(jobs_dir) == ()
     cancel(first.folder, 10)
 
@@ -279,9 +277,8 @@ def test_two_who_are_asked_to_keep_one_job_are_one(jobs_dir: Path) -> None:
                 sys.executable,
                 "-c",
                 "import sys, pathlib; from liveavatar_tui.jobs.starting import attend\n"
-                "attend(pathlib.Path(sys.argv[1]), sys.argv[2:])",
+                "attend(pathlib.Path(sys.argv[1]))",
                 str(jobs_dir),
-                *STANDIN,
             ]
         )
         for _ in range(2)
@@ -312,3 +309,15 @@ def test_keeper_and_engine_have_no_terminal_and_lead_their_sessions(jobs_dir: Pa
 def test_the_keepers_lock_file_is_private(jobs_dir: Path) -> None:
     job = enqueue(jobs_dir, "finishes")
     assert keeper_lock(JobFolder(job.folder.root)).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_keeper_of_another_kind_of_engine_replaces_one_with_the_right_engine(jobs_dir: Path) -> None:
+    """A training runs, an inference waits and loses its keeper: what runs in its turn is an inference."""
+    other = start(spec("steady"), jobs_dir, command=(*STANDIN, "--another-kind"))
+    running(other)
+    waiting = enqueue(jobs_dir, "finishes")
+    kill(keeper(waiting.folder))
+    until(lambda: kept(waiting.folder))
+    cancel(other.folder, 10)
+    until(lambda: read_job(waiting.folder).state is State.DONE)
+    assert "--another-kind" not in waiting.folder.log.read_text()
