@@ -35,7 +35,7 @@ FINITE = bytes(byte & 0x3F for byte in range(256))
 
 def forget() -> None:
     """Headers and matches that this process has seen before."""
-    header._read_body.cache_clear()
+    header._seen.clear()
     match._kept.clear()
 
 
