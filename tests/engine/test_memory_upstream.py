@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import pytest
 
 from engine.memory import GIB, MIB, Case, Mode, plan_case
@@ -137,3 +140,10 @@ def test_a_model_of_6_billion_would_fit_two_cards_of_24_gb() -> None:
     assert max(plan.size(device, Stage.DECODING) for device in ("cuda:0", "cuda:1")) < ALONE_24
     large = plan_case(on(small, fp8=False, fp8_cache=False))
     assert large.peak("cuda:1").size > ALONE_24, "in bf16 it does not"
+
+
+def test_the_tables_of_the_page_are_those_of_the_plans() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    tables = runpy.run_path(str(docs / "memory_tables.py"))
+    text = (docs / "memory.md").read_text(encoding="utf-8")
+    assert tables["page"](text) == text, "write them again: python docs/memory_tables.py"
