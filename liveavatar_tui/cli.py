@@ -9,7 +9,6 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import suppress
 
 from liveavatar_tui.commands.parser import CommandParser, examples
 from lora_repository.borrowed import teach_argparse
@@ -44,21 +43,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _language(words: Sequence[str]) -> str | None:
     """The language that is asked for before anything is parsed: by flag or, for help, by the settings file."""
-    for word, following in zip(words, [*words[1:], ""], strict=False):
-        if word == "--lang" or word.startswith("--lang="):
-            return following if word == "--lang" else word.partition("=")[2]
+    if (asked := _flag(words, "--lang")) is not None:
+        return asked
     if not {"-h", "--help"}.intersection(words) or "LIVEAVATAR_LANG" in os.environ:
         return None
-    from liveavatar_tui.settings import load_settings
+    from liveavatar_tui.commands.shared import written_language
 
-    with suppress(Problem):  # help is shown whatever the file says
-        return language if (language := load_settings(None).language) != "auto" else None
+    return written_language(_flag(words, "--config"))
+
+
+def _flag(words: Sequence[str], name: str) -> str | None:
+    """The value of a flag in a command line that is not parsed yet."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == name:
+            return following
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
     return None
 
 
 def _parser() -> CommandParser:
     from liveavatar_tui.commands import (
         checking,
+        comparing,
         config,
         jobs,
         making,
@@ -69,6 +76,7 @@ def _parser() -> CommandParser:
         running,
         serving,
         switching,
+        training,
     )
 
     parser = CommandParser(
@@ -99,6 +107,8 @@ def _parser() -> CommandParser:
         running,
         jobs,
         queueing,
+        training,
+        comparing,
         config,
         serving,
     ):

@@ -5,7 +5,6 @@ A key written twice, or one that is not known, is an error with its line: a sett
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,8 @@ import yaml
 
 from engine.job_folder import reason
 from liveavatar_tui import codes
-from lora_repository.files import write_whole
 from lora_repository.finding import Problem
 from lora_repository.i18n import _
-from lora_repository.yaml_edit import Keys, replace_scalar
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -65,6 +62,8 @@ def write_setting(path: Path, key: str, value: str | float | bool | None) -> Edi
 
     Raises `Problem` CFG001, CFG007 or LORA063.
     """
+    from lora_repository.yaml_edit import Keys, replace_scalar
+
     place = path.resolve()  # a linked file is edited where it really lies, and stays linked
     text = _read_text(place) if place.exists() else None
     section, _dot, leaf = key.rpartition(".")
@@ -85,6 +84,8 @@ def take_back(edit: Edit) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
+    from lora_repository.files import write_whole
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
@@ -132,6 +133,8 @@ def _leaves(node: yaml.Node, prefix: str, path: Path, known: frozenset[str]) -> 
 
 def nearest(key: str, known: frozenset[str]) -> str:
     """The known key that looks most like `key`; one of the same last word goes before one of similar spelling."""
+    import difflib  # 5 ms, for a mistake only
+
     leaf = key.rpartition(".")[2]
     same_word = [one for one in sorted(known) if one.rpartition(".")[2] == leaf]
     return (same_word or difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.0))[0]

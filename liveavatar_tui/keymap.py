@@ -194,6 +194,7 @@ JOB: Final = (
     Key("job.cancel", "x", "screen.cancel", N_("Cancel"), N_("Stop the job")),
     Key("job.follow", "f,G,end", "screen.follow", N_("Follow"), N_("Go to the end of the log and stay there"), False),
     Key("job.still", "s", "screen.still", N_("Still"), N_("One frame in full, in the terminal's own graphics")),
+    Key("job.compare", "c", "screen.compare", N_("Compare"), N_("This job beside another: frames, differences"), False),
     Key("job.zoom", "z", "screen.zoom", N_("Zoom"), N_("The frames alone, or everything")),
     Key("job.path", "o", "screen.output", N_("Output"), N_("Copy the path of the video")),
     Key("job.again", "e", "screen.again", N_("Again"), N_("Open the form with the values of this job")),
@@ -233,6 +234,11 @@ LOG: Final = (
     Key("log.page_up", "pageup,ctrl+u", "scroll_pages(-1)", N_("Page up"), N_("One page up"), False),
     Key("log.right", "right,l", "side(1)", N_("Right"), N_("Further along long lines"), False),
     Key("log.left", "left,h", "side(-1)", N_("Left"), N_("Back along long lines"), False),
+)
+SIDE_BY_SIDE: Final = (
+    Key("side.back", "escape,c", "screen.back", N_("Back"), N_("Back to the job")),
+    Key("side.next", "right,l,n", "screen.turn(1)", N_("Next"), N_("Compare with the next older job")),
+    Key("side.previous", "left,h,p", "screen.turn(-1)", N_("Previous"), N_("Compare with the one before"), False),
 )
 STILL: Final = (
     Key("still.back", "escape,s", "screen.back", N_("Back"), N_("Back to the job")),
@@ -327,6 +333,7 @@ SECTIONS: Final = (
     (N_("Jobs"), JOBS),
     (N_("One job"), JOB),
     (N_("Still"), STILL),
+    (N_("Two jobs"), SIDE_BY_SIDE),
     (N_("Log"), LOG),
     (N_("Settings"), SETTINGS),
     (N_("Presets"), PRESETS),

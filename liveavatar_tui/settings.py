@@ -19,7 +19,7 @@ from msgspec import Meta
 from engine.spec import EMBEDDED, Precision, Pristine
 from liveavatar_tui import codes
 from liveavatar_tui.config_file import ConfigFile, read_config
-from liveavatar_tui.paths import config_candidates
+from liveavatar_tui.paths import config_file
 from lora_repository.i18n import N_, _, normalise
 
 CHANNELS: Final = ("default", "production", "staging")
@@ -208,7 +208,7 @@ def load_settings(
 
     `flags` by dotted key; a flag that is None was not given. Raises `Problem` (CFG001 to CFG005, exit code 2).
     """
-    file = _config_file(config, environ)
+    file = config_file(config, environ)
     kinds = _kinds(Config)
     read = read_config(file, frozenset(kinds)) if file is not None else None
     values: dict[str, Any] = {}
@@ -228,13 +228,6 @@ def reload_settings(settings: Settings, environ: Mapping[str, str] = os.environ)
     """The same settings as their file says by now; flags given at the start stay. Raises as `load_settings`."""
     flags = {key: settings.value(key) for key, origin in settings.origins.items() if origin.source is Source.FLAG}
     return load_settings(settings.file, flags=flags, environ=environ)
-
-
-def _config_file(config: Path | None, environ: Mapping[str, str]) -> Path | None:
-    named = config or (Path(environ["LIVEAVATAR_CONFIG"]) if environ.get("LIVEAVATAR_CONFIG") else None)
-    if named is not None:
-        return named.expanduser().absolute()
-    return next((path for path in config_candidates() if path.is_file()), None)
 
 
 def _kinds(section: type[msgspec.Struct], prefix: str = "") -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import socket
 import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
@@ -36,6 +34,8 @@ def register(commands: SubParsers) -> None:
 
 def serve(given: Namespace) -> int:
     """Serve until interrupted; raises `Problem` TERM010 to TERM012."""
+    import secrets
+
     from liveavatar_tui import codes
 
     settings = settings_of(given)
@@ -67,5 +67,7 @@ def _port(text: str) -> int:
 
 
 def _free_port(host: str) -> int:
+    import socket
+
     with socket.create_server((host, 0)) as free:
         return int(free.getsockname()[1])

@@ -27,3 +27,21 @@ def settings_of(given: Namespace, flags: Mapping[str, object] | None = None) -> 
     if settings.language != "auto":
         set_language(settings.language)
     return settings
+
+
+def written_language(config: str | None) -> str | None:
+    """The language that the settings file names, for help, which is shown whatever else is wrong with the file.
+
+    None for `auto`, and where nothing is said. One line is looked for: YAML takes longer than all of `--help`.
+    """
+    import re
+
+    from liveavatar_tui.paths import config_file
+
+    file = config_file(config)
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace") if file is not None else ""
+    except OSError:
+        return None
+    found = re.search(r"^language:\s*[\"']?(\w+)", text, re.MULTILINE)
+    return found[1] if found is not None and found[1] != "auto" else None

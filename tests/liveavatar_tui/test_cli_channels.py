@@ -94,9 +94,9 @@ def test_a_variable_that_outranks_the_file_is_told(call, monkeypatch: pytest.Mon
 
 
 def test_without_a_settings_file_a_channel_has_no_place(call, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from liveavatar_tui import settings
+    from liveavatar_tui import paths
 
-    monkeypatch.setattr(settings, "config_candidates", list)
+    monkeypatch.setattr(paths, "config_candidates", lambda: iter(()))
     monkeypatch.delenv("LIVEAVATAR_CONFIG")
     monkeypatch.setenv("LIVEAVATAR_LORA_REPOSITORY", str(world / "lora"))
     monkeypatch.setenv("LIVEAVATAR_CKPT_DIR", str(world / "base"))

@@ -1,4 +1,4 @@
-"""What the form remembers: earlier values, presets, a stack of adapters, paths that go on; and the files they lie in."""
+"""What the form remembers: earlier values, presets, a stack of adapters, paths that go on; the files they lie in."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_file_that_is_not_ours_is_a_problem_and_stays(content: bytes) -> None:
     path = kept_inputs.history_file()
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    with pytest.raises(Problem, match="CFG009|inputs.json"):
+    with pytest.raises(Problem, match="inputs"):
         kept_inputs.remember(DRAFT)
     assert path.read_bytes() == content
 

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 from world import screen_text, until, write_world
 
-import liveavatar_tui.settings
+import liveavatar_tui.paths
 from liveavatar_tui.full_screen import LiveAvatarApp
 from liveavatar_tui.screens.dialogs import AskValue, ChooseOne
 from liveavatar_tui.screens.settings import SettingsScreen
@@ -142,7 +142,7 @@ async def test_without_a_file_the_users_is_made(tmp_path: Path, monkeypatch: pyt
     settings = load_settings(None, environ={"LIVEAVATAR_CONFIG": "/dev/null"})
     made = tmp_path / "home/liveavatar-tui/config.yaml"
     # As installed without the checkout, whose file would be found.
-    monkeypatch.setattr(liveavatar_tui.settings, "config_candidates", lambda: (made,))
+    monkeypatch.setattr(liveavatar_tui.paths, "config_candidates", lambda: iter((made,)))
     async with opened(Settings(**{**_fields(settings), "file": None})) as pilot:
         await go_to(pilot, "policy.reason")
         await pilot.press("enter")
