@@ -56,8 +56,8 @@ class Policy:
             wanted = _("{channel} takes versions that passed a comparison, and {name} did not: {reason}")
         reason = last.reasons[0] if last is not None and last.reasons else "-"
         message = wanted.format(channel=channel, name=shown(version.name), reason=shown(reason))
-        fix = _("Compare it with what {channel} is; what is known of it: {command}").format(
-            channel=channel, command=command("liveavatar-tui", "scores", version.name)
+        fix = _("Compare it with what {channel} is: {command}").format(
+            channel=channel, command=command("liveavatar-tui", "compare", version.name, channel)
         )
         raise problem(POLICY_UNMET, message, fix, path=shown(version))
 
