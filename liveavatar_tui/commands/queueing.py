@@ -112,6 +112,7 @@ def _what_for(folder: Path, line: Line, one: Waiting) -> str:
     """Why it does not run yet."""
     from engine.probe import probe
     from liveavatar_tui.jobs.devices import busy, shortage
+    from liveavatar_tui.jobs.promises import spoken_for
     from liveavatar_tui.jobs.queue import ahead
 
     if one.held:
@@ -120,7 +121,7 @@ def _what_for(folder: Path, line: Line, one: Waiting) -> str:
         return _("after {job}").format(job=before[-1].id)
     if busy(folder, one.devices):
         return _("until the running job ends")
-    short = shortage(one.needs, probe())
+    short = shortage(one.needs, probe(), spoken_for(folder))
     return _("its turn") if short is None else _short_text(short)
 
 

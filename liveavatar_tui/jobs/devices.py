@@ -54,10 +54,18 @@ def claim(plan: MemoryPlan | None, machine: Machine) -> Claim:
     return Claim(cards or (PROCESSOR,), {device: plan.need(device) for device in plan.devices})
 
 
-def shortage(needs: Mapping[str, int], machine: Machine) -> Shortage | None:
-    """The first device with less free than is needed, None when all fits. A card that is gone has nothing free."""
+def shortage(
+    needs: Mapping[str, int], machine: Machine, spoken_for: Mapping[str, int] | None = None
+) -> Shortage | None:
+    """The first device with less free than is needed, None when all fits. A card that is gone has nothing free.
+
+    `spoken_for` are bytes that are free and belong to jobs that are still loading.
+    """
     free = {PROCESSOR: machine.host.available, **{card.device: card.free for card in machine.cards}}
-    found = (Shortage(device, need, free.get(device, 0)) for device, need in needs.items())
+    taken = spoken_for or {}
+    found = (
+        Shortage(device, need, max(0, free.get(device, 0) - taken.get(device, 0))) for device, need in needs.items()
+    )
     return next((one for one in found if one.need > one.free), None)
 
 

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -30,7 +30,8 @@ from engine.protocol import Failed
 from liveavatar_tui import codes
 from liveavatar_tui.jobs import control_group
 from liveavatar_tui.jobs.devices import release, shortage, take_devices
-from liveavatar_tui.jobs.queue import Waiting, ahead, change, entry, queue_path, read_line, turn, without
+from liveavatar_tui.jobs.promises import is_there, spoken_for
+from liveavatar_tui.jobs.queue import Waiting, ahead, change, entry, let_in, queue_path, read_line, turn, without
 from liveavatar_tui.jobs.records import (
     Launch,
     keeper_lock,
@@ -136,12 +137,18 @@ class Keeper:
         if devices is None:
             return False
         try:
-            if mine.needs and _lacks(mine.needs):
+            if mine.needs and self._lacks(mine):
                 self._fits_at = time.monotonic() + _FITS_S
                 return False
             return self._go(mine, devices)
         finally:
             release(devices)  # the engine has its own descriptors of the same open files
+
+    def _lacks(self, mine: Waiting) -> bool:
+        """Whether the memory is not free; the driver is asked only by a job whose devices are."""
+        from engine.probe import probe
+
+        return shortage(mine.needs, probe(), spoken_for(self._jobs_dir, mine.id)) is not None
 
     def _go(self, mine: Waiting, devices: Sequence[int]) -> bool:
         """The engine started and the queue left in one turn: a cancel, hold or move comes before or after it."""
@@ -151,7 +158,7 @@ class Keeper:
                 if now is None or not first or read_cancel(self._folder):
                     return False
                 fault = self._start(devices)
-                change(self._jobs_dir, lambda line: without(line, mine.id))
+                let_in(self._jobs_dir, mine, lambda job: job != mine.id and is_there(JobFolder(self._jobs_dir / job)))
         except Problem:
             return False  # somebody sits on the queue's lock: the next look tries again
         if fault is not None:
@@ -216,13 +223,6 @@ class Keeper:
         sweep(self._folder, self._leader)
         with contextlib.suppress(OSError):  # a folder deleted meanwhile needs no note
             write_exit(self._folder, status)
-
-
-def _lacks(needs: Mapping[str, int]) -> bool:
-    """Whether the memory is not free; the driver is asked only by a job whose devices are."""
-    from engine.probe import probe
-
-    return shortage(needs, probe()) is not None
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -44,8 +44,17 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 Line = tuple[Waiting, ...]
 
 
+class Promise(msgspec.Struct, frozen=True, kw_only=True):
+    """Memory that a job was let in for, in bytes by device: taken only bit by bit, as its model is loaded."""
+
+    id: str
+    needs: Mapping[str, int] = {}
+
+
 class _Document(msgspec.Struct, frozen=True):
     waiting: Line = ()
+    promised: tuple[Promise, ...] = ()
+    """Of jobs that have started; those that ended meanwhile are among them until the next one starts."""
 
 
 def queue_path(jobs_dir: Path) -> Path:
@@ -55,10 +64,19 @@ def queue_path(jobs_dir: Path) -> Path:
 
 def read_line(jobs_dir: Path) -> Line:
     """Who waits, first the next one; a missing file, and one that cannot be read, is an empty line."""
+    return _read(jobs_dir).waiting
+
+
+def read_promises(jobs_dir: Path) -> tuple[Promise, ...]:
+    """What was promised to jobs that have started, ended ones too."""
+    return _read(jobs_dir).promised
+
+
+def _read(jobs_dir: Path) -> _Document:
     try:
-        return msgspec.json.decode(queue_path(jobs_dir).read_bytes(), type=_Document).waiting
+        return msgspec.json.decode(queue_path(jobs_dir).read_bytes(), type=_Document)
     except (OSError, msgspec.DecodeError):
-        return ()
+        return _Document()
 
 
 @contextmanager
@@ -84,11 +102,22 @@ def _exclusive(lock: Path) -> Iterator[None]:
 
 def change(jobs_dir: Path, edit: Callable[[Line], Line]) -> Line:
     """Replace the line by what `edit` makes of it; the caller has its `turn`. Durable when this returns."""
-    before = read_line(jobs_dir)
-    after = edit(before)
-    if after != before:
-        write_whole(queue_path(jobs_dir), msgspec.json.format(msgspec.json.encode(_Document(after)), indent=1))
+    before = _read(jobs_dir)
+    after = edit(before.waiting)
+    if after != before.waiting:
+        _write(jobs_dir, _Document(after, before.promised))
     return after
+
+
+def let_in(jobs_dir: Path, job: Waiting, still: Callable[[str], bool]) -> None:
+    """Out of the line, its memory promised; promises of jobs that are not `still` there are forgotten. As `change`."""
+    before = _read(jobs_dir)
+    kept = tuple(one for one in before.promised if still(one.id))
+    _write(jobs_dir, _Document(without(before.waiting, job.id), (*kept, Promise(id=job.id, needs=job.needs))))
+
+
+def _write(jobs_dir: Path, document: _Document) -> None:
+    write_whole(queue_path(jobs_dir), msgspec.json.format(msgspec.json.encode(document), indent=1))
 
 
 def rearrange(jobs_dir: Path, job: str, edit: Callable[[Line, str], Line]) -> Line:

@@ -18,6 +18,7 @@ from standins import STANDIN, alive, begin, enqueue, jobs_folder, keeper, kept, 
 
 from engine.identity import own
 from engine.job_folder import JobFolder
+from engine.probe import probe_host
 from liveavatar_tui.jobs import queue
 from liveavatar_tui.jobs.cancelling import Outcome, cancel
 from liveavatar_tui.jobs.devices import Claim, busy
@@ -155,6 +156,21 @@ def test_it_waits_until_its_memory_is_free(jobs_dir: Path) -> None:
     other = enqueue(jobs_dir, "finishes", "y", cpu=1)
     until(lambda: read_job(other.folder).state is State.DONE)
     assert waits(greedy) and not busy(jobs_dir, ("x",)), "it holds nothing while it waits for memory"
+
+
+def test_memory_that_was_promised_is_not_promised_twice(jobs_dir: Path) -> None:
+    """Two devices, one host memory: the stand-in never takes what it was let in for."""
+    most = probe_host().available * 6 // 10
+    one, two = enqueue(jobs_dir, "steady", "x", cpu=most), enqueue(jobs_dir, "finishes", "y", cpu=most)
+    little = enqueue(jobs_dir, "finishes", "z", cpu=1)
+    running(one)
+    until(lambda: over(little))
+    assert waits(two)
+    cancel(one.folder, 10)
+    until(lambda: read_job(two.folder).state is State.DONE)
+    enqueue(jobs_dir, "finishes", "x")
+    until(lambda: not read_line(jobs_dir))
+    assert len(queue.read_promises(jobs_dir)) <= 2, "what has ended is forgotten"
 
 
 def test_who_does_not_wait_cannot_be_moved(jobs_dir: Path) -> None:
