@@ -64,6 +64,7 @@ class RepositoryScreen(VersionWays):
         self.desk = VersionDesk(settings)
         self.host = host
         self._listing = Listing(self.desk.catalogue.root)
+        self._first: Future[Listing] = Future()
         self._rows: dict[str, VersionRow] = {}
         self._proofs: dict[str, ShallowProof] = {}
         self._details: Detailed | None = None
@@ -74,6 +75,8 @@ class RepositoryScreen(VersionWays):
         self._watch: FolderWatch | None = None
 
     def compose(self) -> ComposeResult:
+        # Read while the widgets are made: a folder on a local disk takes less, so the first paint has the versions.
+        threading.Thread(target=lambda: self._first.set_result(self.desk.glance()), daemon=True).start()
         yield TitleBar("versions", self.host)
         with Horizontal(id="body"):
             with Vertical(id="left", classes="panel"):
@@ -83,19 +86,16 @@ class RepositoryScreen(VersionWays):
         yield KeyBar(self.KEYS, keymap.APP)
 
     def on_mount(self) -> None:
-        # A folder on a local disk is read in a millisecond: then the first paint has the versions, and is the only one.
         wide = self.app.size.width >= WIDE
         self._table.assumed_width = self.app.size.width - _FRAMES - (_DETAILS if wide else 0)
         self._show_details()
-        first: Future[Listing] = Future()
-        threading.Thread(target=lambda: first.set_result(self.desk.glance()), daemon=True).start()
         with suppress(TimeoutError):
-            self._show_listing(Listed(first.result(_FIRST_WITHIN_S)))
+            self._show_listing(Listed(self._first.result(_FIRST_WITHIN_S)))
         # What proves and what watches is imported by their threads, which would take turns with the first paint.
-        self.call_after_refresh(self._begin, first)
+        self.call_after_refresh(self._begin)
 
-    def _begin(self, first: Future[Listing]) -> None:
-        self._read(first)
+    def _begin(self) -> None:
+        self._read()
         self._start_watch()
 
     def on_unmount(self) -> None:
@@ -122,10 +122,10 @@ class RepositoryScreen(VersionWays):
             self._watch = watch
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="read", description="read the repository")
-    def _read(self, first: Future[Listing] | None = None) -> None:
+    def _read(self) -> None:
         worker = get_current_worker()
-        if first is not None and not self._rows:
-            self.post_message(Listed(first.result()))
+        if not self._rows:
+            self.post_message(Listed(self._first.result()))
         listing = self.desk.read()
         if listing != self._listing:
             self.post_message(Listed(listing))
