@@ -43,26 +43,28 @@ class Canvas:
 
     def __init__(self) -> None:
         self._shown: CellPicture | None = None
+        self._whole = False
         self.behind = False
         """Whether the last frame was too large to be sent whole."""
 
     def step(self, wanted: CellPicture, allowance: int) -> Patch | None:
         """The next patch towards `wanted` of about `allowance` bytes, one piece at least; None for no change.
 
-        Noise within a threshold of 8 stays as it is: it costs bytes and is not seen. A picture of another shape begins
-        as a mosaic.
+        A picture of another shape begins as a mosaic and is then drawn whole; after that noise within a threshold of 8
+        stays as it is: it costs bytes and is not seen.
         """
         before = self._shown
         if before is None or (before.mode, before.pixels.shape) != (wanted.mode, wanted.pixels.shape):
             self._shown = CellPicture(_mosaic(wanted), wanted.mode)
-            self.behind = True
+            self.behind, self._whole = True, False
             ground = wanted.rows * -(-wanted.columns // _STEP) * (2 * _COLOUR[wanted.mode] + _CELL * _STEP)
             return Patch(self._shown, (), ground, True)
-        threshold = 0 if wanted.mode is PictureMode.ASCII else _THRESHOLD
+        threshold = 0 if wanted.mode is PictureMode.ASCII or not self._whole else _THRESHOLD
         kept = keep_small_changes_out(before.pixels, wanted.pixels, threshold)
         spans = _Spans.of(before.pixels, kept, wanted.rows, _COLOUR[wanted.mode])
         chosen = spans.worth_most(allowance)
         self.behind = len(chosen) < int(np.count_nonzero(spans.gain))
+        self._whole |= not self.behind
         if not len(chosen):
             return None
         mask = spans.cells(chosen, wanted.columns).repeat(kept.shape[0] // wanted.rows, axis=0)

@@ -162,6 +162,17 @@ class JobScreen(Place[None]):
         else:
             self.say(_("There is no frame yet."))
 
+    def action_compare(self) -> None:
+        """This job beside the newest other one."""
+        from liveavatar_tui.jobs.watching import job_folders
+        from liveavatar_tui.screens.side_by_side import SideBySide
+
+        others = [folder.root for folder in job_folders(self._folder.root.parent) if folder != self._folder]
+        if others:
+            self.app.push_screen(SideBySide(self._folder.root, others, self._host, self._flow))
+        else:
+            self.say(_("There is no other job to compare with."))
+
     def action_zoom(self) -> None:
         """The frames alone, or everything."""
         if self.query_one("#frames").has_class("-shown"):

@@ -62,9 +62,9 @@ class Moved(Message):
 
 
 class LiveJob:
-    """Mutable: one job as one thread follows it. `boxes` tells where frames go: name, then columns and rows."""
+    """Mutable: one job as one thread follows it; without a `feed` its log is left out."""
 
-    def __init__(self, folder: JobFolder, feed: LogFeed, flow: Flow, mode: PictureMode) -> None:
+    def __init__(self, folder: JobFolder, feed: LogFeed | None, flow: Flow, mode: PictureMode) -> None:
         self._watcher = Watcher(folder)
         self._folder = folder
         self._feed = feed
@@ -76,14 +76,15 @@ class LiveJob:
         self._log_moved = False
 
     def look(self, boxes: dict[str, tuple[int, int]], post: Callable[[Message], object]) -> float:
-        """Post what changed; seconds until the next look. Without boxes nothing is shown, and log and frames wait."""
+        """Post what changed; seconds until the next look. `boxes` are the columns and rows that each frame may have;
+        without any nothing is shown, and log and frames wait."""
         now = time.monotonic()
         if now - self._judged >= _JUDGE_S:
             self._judged = now
             self._judge(post)
         if now - self._log_at >= _LOG_S:
             self._log_at = now
-            self._log_moved |= self._feed.poll()
+            self._log_moved |= self._feed is not None and self._feed.poll()
         if self._flow.ready and (moved := self._moved(boxes)):
             self._moved_at = now
             size = sum(patch.size for patch in moved.patches.values()) + _LOG_BYTES * moved.log

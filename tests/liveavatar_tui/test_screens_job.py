@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from textual.pilot import Pilot
 from world import FINISHED, LOG, OUT_OF_MEMORY, SPEC, draw_frame, half_way, own_start, screen_text, until, write_job
 from world import write_world as world_of
@@ -151,6 +152,33 @@ async def test_the_frame_alone(tmp_path: Path) -> None:
         assert "block 12 of 28: 12 frames" not in screen_text(pilot.app)
         await pilot.press("z")
         await shows(pilot, "block 12 of 28: 12 frames")
+
+
+async def test_two_jobs_side_by_side(tmp_path: Path) -> None:
+    other = msgspec.structs.replace(SPEC, seed=7, prompt="[b]a man[/b]", adapters=("/srv/v1",))
+    older = write_job(tmp_path / "jobs", "20260314-092500-bbbbbb", other, [*half_way(), FINISHED])
+    write_job(tmp_path / "jobs", "20260314-092400-cccccc", SPEC, [*half_way(), FINISHED])
+    folder = job_in(tmp_path, half_way())
+    draw_frame(folder.preview)
+    draw_frame(older.last, mouth=40)
+    async with opened(tmp_path, folder, (120, 40)) as pilot:
+        await pilot.press("c")
+        await shows(
+            pilot, "Differences", "seed: 420 → 7", "[b]a man[/b]", "adapters: none → /srv/v1", "running", "done"
+        )
+        await until(pilot, lambda: drawn(pilot, "left") and drawn(pilot, "right"))
+        assert drawn(pilot, "left") != drawn(pilot, "right")
+        assert "size" not in screen_text(pilot.app)
+        await pilot.press("n")
+        await shows(pilot, "None: the same was asked of both.", "cccccc")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+
+
+async def test_a_job_alone_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
+    async with opened(tmp_path, job_in(tmp_path, half_way())) as pilot:
+        await pilot.press("c")
+        await shows(pilot, "no other job")
 
 
 async def test_scrolling_up_stops_following_and_f_follows_again(tmp_path: Path) -> None:
