@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import time
@@ -71,9 +72,13 @@ def over(job: Job) -> bool:
 
 
 def kill(pid: int) -> None:
-    """Without a word, and gone when this returns (a child of ours that nobody waits for is as good as gone)."""
-    os.kill(pid, signal.SIGKILL)
-    until(lambda: not alive(pid))
+    """Without a word, and gone with all its threads and locks when this returns."""
+    handle = os.pidfd_open(pid)
+    signal.pidfd_send_signal(handle, signal.SIGKILL)
+    gone = select.poll()
+    gone.register(handle, select.POLLIN)
+    assert gone.poll(30_000), "it cannot be killed"
+    os.close(handle)
 
 
 def exists(pid: int) -> bool:

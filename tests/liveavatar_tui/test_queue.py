@@ -205,8 +205,7 @@ def test_a_killed_keeper_is_replaced_by_its_neighbour(jobs_dir: Path) -> None:
     dead = keeper(second.folder)
     kill(keeper(first.folder))  # so that only the third is left to look
     kill(dead)
-    until(lambda: kept(second.folder))
-    assert keeper(second.folder) != dead
+    until(lambda: keeper(second.folder) != dead)
     assert waits(second) and waits(third)
     cancel(first.folder, 10)
     until(lambda: over(second) and over(third))
