@@ -116,9 +116,10 @@ class Catalogue:
     def glance(self, count: int) -> Listing:
         """As `read`, of the `count` highest versions alone: what a screen shows first, in a tenth of the time."""
         try:
-            names = [name for entry in os.listdir(self.root) if (name := match_version_name(entry)) is not None]
+            entries = os.listdir(self.root)  # noqa: PTH208  # names alone: 10,000 Paths would take 0.03 s
         except OSError:
             return self.read()
+        names = [name for entry in entries if (name := match_version_name(entry)) is not None]
         if len(names) <= count:
             return self.read()
         highest = heapq.nlargest(count, names, key=VersionName.order)
