@@ -54,7 +54,7 @@ def _language(words: Sequence[str]) -> str | None:
 
 def _flag(words: Sequence[str], name: str) -> str | None:
     """The value of a flag in a command line that is not parsed yet."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):
         if word == name:
             return following
         if word.startswith(f"{name}="):

@@ -12,16 +12,9 @@ from pathlib import Path
 import pytest
 from world import write_job, write_version, write_world
 
-from engine import __version__
 from engine.protocol import Failed
 from engine.spec import RunSpec
 from liveavatar_tui.cli import main
-from lora_repository.i18n import language, set_language
-
-COMMANDS = (
-    *("versions", "history", "resolve", "check", "activate", "rollback", "promote", "publish", "fetch", "convert"),
-    *("remove", "restore", "prune", "preflight", "run", "jobs", "config"),
-)
 
 
 @pytest.fixture(autouse=True)
@@ -240,78 +233,3 @@ def test_a_name_that_is_not_utf8_survives_json_and_resolve(world: Path) -> None:
     assert told.returncode == 0 and told.stdout == folder + b"\n"
     told = subprocess.run([sys.executable, "-m", "liveavatar_tui.cli", "check", "--json", folder], capture_output=True)
     assert json.loads(told.stdout)["ok"] is True
-
-
-def test_version(call) -> None:
-    assert call("--version") == (0, f"liveavatar-tui {__version__}\n", "")
-
-
-def test_help_teaches(call) -> None:
-    code, out, _err = call("--help")
-    assert code == 0
-    assert all(f"\n    {command} " in out for command in COMMANDS)
-    assert "liveavatar-tui activate v2.1" in out
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_has_help(call, command: str) -> None:
-    code, out, _err = call(command, "--help")
-    assert code == 0 and f"Usage: liveavatar-tui {command}" in out
-
-
-def test_every_field_of_a_run_has_a_flag(call) -> None:
-    _code, out, _err = call("run", "--help")
-    fields = set(RunSpec.__struct_fields__) - {"adapters", "label", "language"}
-    assert [field for field in fields if f"--{field.replace('_', '-')} " not in out] == []
-
-
-HEAVY = {
-    "typer",
-    "torch",
-    "textual",
-    "numpy",
-    "PIL",
-    "av",
-    "rich.console",
-    "watchdog",
-    "httpx",
-    "huggingface_hub",
-    "pydantic",
-}
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["run", "--help"],
-        ["--version"],
-        ["versions", "--json"],
-        ["history"],
-        ["resolve", "latest"],
-        ["restore"],
-        ["jobs", "--json"],
-        ["config"],
-    ],
-)
-def test_what_is_quick_imports_nothing_heavy(arguments: list[str]) -> None:
-    code = f"import sys\nfrom liveavatar_tui.cli import main\nmain({arguments!r})\nprint(*sys.modules, file=sys.stderr)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert HEAVY.intersection(told.stderr.split()) == set()
-
-
-def test_the_language_of_the_settings_is_spoken(call, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LIVEAVATAR_LANG")
-    with (world / "config.yaml").open("a") as file:
-        file.write("language: zh_CN\n")
-    asked(call, "jobs")
-    assert language() == "zh_CN"
-    set_language("en")
-
-
-def test_a_closed_pipe_is_no_traceback() -> None:
-    code = "import sys\nfrom liveavatar_tui.cli import main\nsys.exit(main(['versions']))"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stderr is not None
-        process.stdout.close()
-        assert b"Traceback" not in process.stderr.read()
