@@ -39,6 +39,9 @@ def add_run_flags(parser: CommandParser) -> CommandParser:
     add("--offload-model", "--offload_model", metavar="BOOL", help=_("True: keep idle parts in host memory."))
     add("--precision", metavar="KIND", help=_("Of the large matrices on a card: bf16, fp8."))
     add("--cache-precision", "--cache_precision", metavar="KIND", help=_("Of keys and values on a card: bf16, fp8."))
+    add("--fp8", dest="precision", action="store_const", const="fp8", help=_("As --precision fp8."))
+    add("--infer-frames", "--infer_frames", metavar="N", help=_("Frames of a clip; upstream's scripts give it: 48."))
+    add("--sample-solver", "--sample_solver", metavar="NAME", help=_("Of upstream's scripts as well: euler."))
     skip = _("Leave the last denoising pass out: a quarter faster.")
     add("--skip-last-step", "--skip_last_step", action="store_const", const="true", help=skip)
     add("--pristine", metavar="WHERE", help=_("Keep the base without adapters, for swaps: none, host, card."))
@@ -67,8 +70,10 @@ def run_settings(given: Namespace) -> Settings:
 
 
 def run_spec(given: Namespace, settings: Settings) -> RunSpec:
-    """The run that flags and settings describe; raises `Problem` for a LoRA that is nowhere."""
+    """The run that flags and settings describe; raises `Problem` for a LoRA that is nowhere, and for a trap."""
     from liveavatar_tui.launch import compose_spec
+    from liveavatar_tui.preflight.arguments import refuse_traps
 
+    refuse_traps(getattr(given, "infer_frames", None), getattr(given, "sample_solver", None))
     named = tuple(getattr(given, "lora", (settings.lora.default,)))
     return compose_spec(settings, () if hasattr(given, "no_lora") else named, parity=hasattr(given, "parity"))

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from command_lines import Call
 from PIL import Image
 from world import adapter, write_tensors
 
@@ -403,3 +404,42 @@ def test_a_run_that_would_be_slow_is_told(spec: RunSpec, settings: Settings) -> 
     assert "2.0 frames/s" in row(report, "speed") and "last such run" in row(report, "speed")
     note(Measured(key=key_of(ROOMY, "cpu"), case=case, device="cpu", predicted={}, measured={}, fps=20.0))
     assert told(preflight(spec, settings, ROOMY)) == {}
+
+
+# --- what upstream's scripts say
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--infer_frames", "80"], "a multiple of 12"),
+        (["--infer_frames", "60"], "--num-clip"),
+        (["--sample_solver", "unipc"], "euler"),
+    ],
+)
+def test_what_upstream_would_trip_over_is_refused(
+    settings: Settings, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch, flags: list[str], words: str
+) -> None:
+    monkeypatch.setenv("LIVEAVATAR_CONFIG", str(tmp_path / "config.yaml"))
+    code, out, err = call("preflight", *flags)
+    assert (code, out) == (2, "") and "RUN002" in err and words in err
+
+
+def test_a_command_line_of_upstreams_scripts_is_understood(
+    settings: Settings, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVEAVATAR_CONFIG", str(tmp_path / "config.yaml"))
+    upstream = (
+        "--infer_frames",
+        "48",
+        "--sample_solver",
+        "euler",
+        "--sample_steps",
+        "4",
+        "--fp8",
+        "--gpus",
+        "A100 80GB",
+    )
+    code, out, _err = call("preflight", *upstream, "--json")
+    found = json.loads(out)
+    assert code == 1 and [one["code"] for one in found["findings"] if one["severity"] == "error"] == ["PRE023"]
