@@ -44,7 +44,7 @@ class LogView(Widget, can_focus=True):
     .log-view--error { color: $text-error; }
     .log-view--warning { color: $text-warning; }
     .log-view--faint { color: $muted; }
-    .log-view--hit { background: $accent 45%; color: $foreground; }
+    .log-view--hit { background: $accent; color: $background; }
     .log-view--mark { background: $block-cursor-background; color: $block-cursor-foreground; }
     .log-view--track { background: $scrollbar-background; }
     .log-view--thumb { background: $scrollbar; }
