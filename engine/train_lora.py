@@ -20,8 +20,9 @@ from engine.conduct import conduct, take
 from engine.job_folder import JobFolder, fresh_job_id, jobs_root, reason
 from engine.log import Terminal, open_log
 from engine.spec import EMBEDDED
+from engine.training.checking import check
 from engine.training.places import begun
-from engine.training.run import check, train
+from engine.training.run import train
 from engine.training.spec import TrainSpec, decode, encode
 from lora_repository.borrowed import teach_argparse
 from lora_repository.files import write_whole

@@ -19,7 +19,7 @@ from engine.compare.outcome import DOCUMENT, REPORT, Clip, Outcome
 from engine.compare.verdict import judge
 from engine.conduct import conduct, take
 from engine.cores import usable_cores
-from engine.job_folder import JobFolder, fresh_job_id, jobs_root
+from engine.job_folder import JobFolder, RecordLock, fresh_job_id, jobs_root
 from engine.log import Terminal, open_log
 from engine.protocol import Compared, Phase
 from engine.resolving import prove_stack
@@ -32,6 +32,7 @@ from lora_repository.finding import Problem
 from lora_repository.i18n import _, set_language
 
 if TYPE_CHECKING:
+    from engine.compare.examine import Room
     from engine.compare.questions import Extent
     from engine.compare.takes import Takes
 
@@ -65,8 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         layout = find_layout(request.ckpt_dir)
         for stack in (request.first, request.second):
             prove_stack(tuple(map(Path, stack)), layout)
-        lock = take(folder)
-        write_whole(folder.spec, msgspec.json.format(msgspec.json.encode(request), indent=2) + b"\n")
+        lock = begin(request, folder)
     except Problem as error:
         Terminal(None, None).tell(error.finding)
         return error.exit_code
@@ -77,8 +77,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lock.release()
 
 
-def compare(request: Request, folder: Path, stage: Stage) -> Compared:
-    """Examine both, judge, write it all down; raises Problem, Stopped."""
+def begin(request: Request, folder: JobFolder) -> RecordLock:
+    """Hold the job folder and write down what is asked; raises Problem RUN003, RUN004, RUN005."""
+    lock = take(folder)
+    write_whole(folder.spec, msgspec.json.format(msgspec.json.encode(request), indent=2) + b"\n")
+    return lock
+
+
+def open_room(request: Request, folder: Path, stage: Stage) -> Room:
+    """Models loaded and questions written; raises Problem, Stopped."""
     import torch
 
     from engine.compare.examine import Room
@@ -96,7 +103,12 @@ def compare(request: Request, folder: Path, stage: Stage) -> Compared:
     shown, person = listed(request.portraits, PICTURES), listed(request.person, PICTURES)
     questions = folder / "questions"
     questions.mkdir(exist_ok=True)
-    room = Room(models, extent_of(request), questions, shown, person, area)
+    return Room(models, extent_of(request), questions, shown, person, area)
+
+
+def compare(request: Request, folder: Path, stage: Stage) -> Compared:
+    """Examine both, judge, write it all down; raises Problem, Stopped."""
+    room = open_room(request, folder, stage)
     examined = []
     for stack, name in zip((request.first, request.second), request.names, strict=True):
 
@@ -110,7 +122,7 @@ def compare(request: Request, folder: Path, stage: Stage) -> Compared:
     outcome = Outcome(
         first=request.names[0],
         second=request.names[1],
-        base=EMBEDDED if layout.embedded else layout.root.name,
+        base=EMBEDDED if request.ckpt_dir == EMBEDDED else Path(request.ckpt_dir).name,
         word=verdict.word,
         passed=verdict.passed,
         reasons=verdict.reasons,

@@ -17,7 +17,7 @@ from engine.embedded.metrics import lips, sync
 FACES: Final = 0.9
 """Share of the frames that must have a face; below it nothing is said of the video."""
 _CORNER: Final = 0.12
-_QUIET: Final = 1e-3
+_SETTLING: Final = 13
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,13 @@ def _obeyed(seen: Seen, question: Question) -> float | None:
 
 
 def flicker(video: Tensor) -> float:
-    """Mean change of direction of the upper corners' brightness from frame to frame, of 255."""
+    """Mean change of direction of the upper corners' brightness from frame to frame, of 255.
+
+    Without the first half second: there the portrait's own background may still turn into what was asked for.
+    """
     side = max(2, round(_CORNER * video.shape[-1]))
-    corners = torch.cat((video[:, :, :side, :side], video[:, :, :side, -side:]), -1).mean((2, 3))
+    settled = video[_SETTLING:] if len(video) > 2 * _SETTLING else video
+    corners = torch.cat((settled[:, :, :side, :side], settled[:, :, :side, -side:]), -1).mean((2, 3))
     return 255 * float((corners[2:] - 2 * corners[1:-1] + corners[:-2]).abs().mean())
 
 

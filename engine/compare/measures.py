@@ -41,7 +41,7 @@ MEASURES: Final = (
             decides=False),
     Measure("identity", N_("likeness to the person"), margin=0.005, test="generalisation"),
     Measure("adherence", N_("prompts never trained on that are obeyed"), margin=0.1, test="generalisation"),
-    Measure("flicker", N_("change of what should stand still, from frame to frame"), better="lower", margin=0.2,
+    Measure("flicker", N_("change of what should stand still, from frame to frame"), better="lower", margin=0.5,
             most=3.0, unit="of 255"),
     Measure("drift", N_("how far the person changes until the end"), better="lower", margin=0.01, most=0.08),
     Measure("jitter", N_("spread between runs of the face's way from frame to frame, of the face's width"),

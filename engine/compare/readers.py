@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import torch
 from torch import Tensor
 
-from engine.compare import faces
+from engine.dataset import mesh
 from engine.embedded.metrics import adherence, probe
 
 _FEATURES_SLIDE: Final = 0.42
@@ -76,11 +76,16 @@ class FaceReader:
     name = "mesh"
 
     def read(self, video: Tensor) -> Seen:
-        mesh = faces.read(video)
-        return Seen(mesh.gap, mesh.place, mesh.shape, mesh.found)
+        found = _mesh_of(video)
+        gap, place, shape = (torch.from_numpy(part) for part in (found.gap, found.place, found.shape))
+        return Seen(gap, place, shape, found.found)
 
     def person(self, pictures: Tensor) -> Tensor:
-        return faces.read(pictures).shape.mean(0)
+        return torch.from_numpy(_mesh_of(pictures).shape).mean(0)
+
+
+def _mesh_of(video: Tensor) -> mesh.Mesh:
+    return mesh.read((video.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy())
 
 
 def reader_for(*, embedded: bool) -> Reader:

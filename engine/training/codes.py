@@ -65,3 +65,13 @@ LIBRARY_MISSING: Final = Code(
     N_("Training needs PEFT, which is not installed."),
     N_('pip install "liveavatar-tui[train]"'),
 )
+NO_CHECKPOINTS: Final = Code(
+    "TRAIN030",
+    N_("{path} holds no checkpoints of a training."),
+    N_("Give the --output_dir of a training."),
+)
+COMPARISON_FAILED: Final = Code(
+    "TRAIN031",
+    N_("The comparison did not come to an end; its folder is {path}."),
+    N_("See why: liveavatar-tui jobs show {path}"),
+)

@@ -13,7 +13,7 @@ _CHECKPOINTS: Final = "checkpoints"
 
 def resume_file(spec: TrainSpec) -> Path:
     """What a training goes on from."""
-    return Path(spec.output_dir) / _RESUME
+    return Path(spec.output_dir) / _CHECKPOINTS / _RESUME
 
 
 def begun(spec: TrainSpec) -> bool:

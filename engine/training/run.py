@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.checkpoint_layout import CheckpointLayout, find_layout
+from engine.checkpoint_layout import CheckpointLayout
 from engine.cores import usable_cores
 from engine.log import LOG
-from engine.media import SIDE_STEP, size_for
+from engine.media import size_for
 from engine.memory_use import host_use
 from engine.protocol import Learned, Phase, Preview, Saved, Trained, Warned
 from engine.resolving import EMBEDDED_SIDE, base_tables, prove_stack
 from engine.sources import read_portrait
-from engine.spec import RunSpec
+from engine.spec import EMBEDDED, RunSpec
 from engine.stage import Stage
-from engine.training import codes, places, watch
-from engine.training.material import Material, find_material
+from engine.training import places, watch
+from engine.training.checking import check
+from engine.training.material import Material
 from engine.training.spec import TrainSpec
 from lora_repository.finding import Finding
 from lora_repository.i18n import _
@@ -38,33 +39,10 @@ if TYPE_CHECKING:
     from engine.training.learning import Learner
 
 CHECKPOINTS_IN_ALL: Final = 10
+_WIDE: Final = (384, 704)
 _MEMORY_EVERY: Final = 20
 _PACE: Final = 8
 """Steps that the told speed looks back on."""
-
-
-def check(spec: TrainSpec, *, resume: bool) -> tuple[CheckpointLayout, Material]:
-    """Everything that can be wrong before a weight is read; raises Problem."""
-    check_values(spec)
-    layout = find_layout(spec.base_model)
-    if spec.base_adapter:
-        prove_stack((Path(spec.base_adapter),), layout)
-    if not resume and places.begun(spec):
-        raise codes.OUTPUT_TAKEN.problem(exit_code=2, path=spec.output_dir)
-    return layout, find_material(spec)
-
-
-def check_values(spec: TrainSpec) -> None:
-    """Numbers that no training can have; raises Problem TRAIN001, exit code 2."""
-    positive = _("a number above 0")
-    _require(bool(spec.output_dir), "output_dir", spec.output_dir, _("a folder"))
-    for field in ("lora_rank", "lora_alpha", "learning_rate", "num_train_epochs", "batch_size", "blocks"):
-        _require(getattr(spec, field) > 0, field, getattr(spec, field), positive)
-    for field in ("t5_rank", "save_every"):
-        _require(getattr(spec, field) >= 0, field, getattr(spec, field), _("0 or more"))
-    for field in ("own_path", "held_out"):
-        _require(0 <= getattr(spec, field) < 1, field, getattr(spec, field), _("a share from 0 to below 1"))
-    _require(bool(spec.target_modules), "target_modules", "", "attn ffn")
 
 
 def train(spec: TrainSpec, stage: Stage, show: Path, *, resume: bool = False) -> Trained:
@@ -266,18 +244,14 @@ class _Loop:
 
 
 def frame_size(spec: TrainSpec, material: Material) -> tuple[int, int]:
-    """Height and width of what is trained: of the first picture's shape; the embedded model has one size."""
-    if find_layout(spec.base_model).embedded or not material.pictures:
-        side = EMBEDDED_SIDE
-        return (side, side) if find_layout(spec.base_model).embedded else (6 * SIDE_STEP, 11 * SIDE_STEP)
+    """Height and width of what is trained: of the first picture's shape; videos alone are wide; embedded has one."""
+    if spec.base_model == EMBEDDED:
+        return EMBEDDED_SIDE, EMBEDDED_SIDE
+    if not material.pictures:
+        return _WIDE
     first = read_portrait(material.pictures[0])
     return size_for(first.height, first.width, RunSpec(prompt="", image="", audio="", size=spec.size).area())
 
 
 def _below(spec: TrainSpec) -> tuple[Path, ...]:
     return (Path(spec.base_adapter),) if spec.base_adapter else ()
-
-
-def _require(good: bool, field: str, value: object, expected: str) -> None:
-    if not good:
-        raise codes.VALUE_WRONG.problem(exit_code=2, field=f"--{field}", value=value, expected=expected)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from engine.job_folder import JobFolder
-from engine.protocol import Finished, PhaseChanged, Progress, Warned
+from engine.protocol import Finished, Learned, PhaseChanged, Progress, Saved, Warned
 from liveavatar_tui.commands.output import complain, complain_finding, say, say_table
 from liveavatar_tui.jobs.ending import explain
 from liveavatar_tui.jobs.job import Job
@@ -58,12 +58,37 @@ def _tell(watcher: Watcher, job: Job, told: float) -> float:
             say(f"{job.id}  {_(PHASE_WORDS[event.phase])}  {event.note}".rstrip())
         elif isinstance(event, Warned):
             complain(f"{_('warning')} {event.code}: {event.message}")
+        elif isinstance(event, Saved):
+            say(f"{job.id}  {event.path}")
+    told = _tell_learned(watcher, job, told)
     progress = next((event for event in reversed(watcher.fresh) if isinstance(event, Progress)), None)
     now = time.monotonic()
     if progress is None or (now - told < _TELL_S and progress.block < progress.blocks):
         return told
     say(f"{job.id}  {progress_text(progress)}")
     return now
+
+
+def _tell_learned(watcher: Watcher, job: Job, told: float) -> float:
+    """Print how far a training is; when the last line was told."""
+    learned = next((event for event in reversed(watcher.fresh) if isinstance(event, Learned)), None)
+    now = time.monotonic()
+    if learned is None or (now - told < _TELL_S and learned.step < learned.steps):
+        return told
+    say(f"{job.id}  {learned_text(learned)}")
+    return now
+
+
+def learned_text(learned: Learned) -> str:
+    """`40/140 steps  loss 0.1834  held out 0.1662  0.5 steps/s  3:20 left`."""
+    parts = [
+        _("{step}/{steps} steps").format(step=learned.step, steps=learned.steps),
+        _("loss {loss:.4f}").format(loss=learned.loss),
+        _("held out {loss:.4f}").format(loss=learned.held_out) if learned.held_out is not None else "",
+        _("{pace:.2g} steps/s").format(pace=learned.steps_per_s),
+        _("{left} left").format(left=span_text(learned.eta_s)),
+    ]
+    return "  ".join(part for part in parts if part)
 
 
 def progress_text(progress: Progress) -> str:
@@ -160,6 +185,8 @@ def say_job(job: Job) -> None:
         rows.append((_("video"), f"{story.plan.width}x{story.plan.height}, {story.plan.frames / story.plan.fps:.1f} s"))
     if story.progress is not None:
         rows.append((_("progress"), progress_text(story.progress)))
+    if story.learned is not None:
+        rows.append((_("progress"), learned_text(story.learned)))
     rows.append((_("time"), span_text(job.elapsed_s)))
     rows += _circumstances(job)
     if isinstance(story.end, Finished):

@@ -21,6 +21,8 @@ import msgspec
 
 from engine.job_folder import JobFolder, fresh_job_id, lock_owner, reason
 from engine.spec import RunSpec, encode
+from engine.training.spec import TrainSpec
+from engine.training.spec import encode as encode_training
 from liveavatar_tui import codes
 from liveavatar_tui.jobs.devices import Claim
 from liveavatar_tui.jobs.job import Job
@@ -67,7 +69,12 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def start(
-    spec: RunSpec, jobs_dir: Path, *, claim: Claim | None = None, command: Sequence[str] = ENGINE, repeats: str = ""
+    spec: RunSpec | TrainSpec,
+    jobs_dir: Path,
+    *,
+    claim: Claim | None = None,
+    command: Sequence[str] = ENGINE,
+    repeats: str = "",
 ) -> Job:
     """A new job in `jobs_dir`, running `command --spec FILE` at once; paths in `spec` must be absolute.
 
@@ -114,11 +121,11 @@ def _keep_again(folder: JobFolder) -> bool:
     return True
 
 
-def _begin(spec: RunSpec, jobs_dir: Path, orders: Orders, claim: Claim | None, repeats: str) -> Job:
+def _begin(spec: RunSpec | TrainSpec, jobs_dir: Path, orders: Orders, claim: Claim | None, repeats: str) -> Job:
     folder = JobFolder(jobs_dir / fresh_job_id())
     folder.create()
     try:
-        write_whole(folder.spec, encode(spec))
+        write_whole(folder.spec, encode(spec) if isinstance(spec, RunSpec) else encode_training(spec))
         write_command(folder, orders.command)
         if repeats:
             write_origin(folder, repeats)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from textual.content import Content
 
 from engine.memory import HOST
-from engine.protocol import AdapterLoaded, Finished, Memory, Phase
+from engine.protocol import AdapterLoaded, Compared, Finished, Learned, Memory, Phase, Trained
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.state import State
 from liveavatar_tui.jobs.words import PHASE_WORDS, STATE_WORDS
@@ -36,7 +37,7 @@ _STEPS: Final = (
     (N_("Check"), (Phase.QUEUED, Phase.RESOLVING)),
     (N_("Load"), (Phase.LOADING, Phase.COMPILING)),
     (N_("Condition"), (Phase.CONDITIONING,)),
-    (N_("Generate"), (Phase.GENERATING, Phase.DECODING)),
+    (N_("Generate"), (Phase.GENERATING, Phase.DECODING, Phase.TRAINING, Phase.COMPARING)),
     (N_("Write"), (Phase.MUXING,)),
     (N_("Done"), (Phase.DONE,)),
 )
@@ -72,6 +73,9 @@ def progress(job: Job) -> str:
     told = job.story.progress
     if job.state is State.DONE:
         return "100%"
+    if (learned := job.story.learned) is not None:
+        steps = _("step {n} of {total}").format(n=learned.step, total=learned.steps)
+        return f"{job.fraction or 0.0:4.0%}  {steps}"
     if told is None:
         return _(PHASE_WORDS[job.story.phase]) if job.state.live else ""
     share = job.fraction or 0.0
@@ -81,7 +85,8 @@ def progress(job: Job) -> str:
 
 def facts(job: Job) -> Content:
     """Three lines: speed and time left, memory, adapters."""
-    return Content("\n").join([_speed(job), _memory(job), _adapters(job)])
+    last = _adapters(job) if job.story.learned is None else _checkpoint(job)
+    return Content("\n").join([_speed(job), _memory(job), last])
 
 
 def _pair(name: str, value: str) -> Content:
@@ -95,6 +100,8 @@ def _dotted(parts: list[Content]) -> Content:
 def _speed(job: Job) -> Content:
     story = job.story
     parts = []
+    if story.learned is not None:
+        return _dotted(_learning(story.learned, live=job.state.live))
     if story.progress is not None:
         parts.append(_pair(_("speed"), _("{fps:.1f} frames/s").format(fps=story.progress.fps)))
         if job.state.live:
@@ -105,6 +112,24 @@ def _speed(job: Job) -> Content:
         parts.append(_pair(_("frames"), f"{done}/{plan.frames}"))
         parts.append(_pair(_("video"), f"{plan.width}×{plan.height}, {span_text(plan.frames / plan.fps)}"))
     return _dotted(parts) if parts else _pair(_("video"), _("not planned yet"))
+
+
+def _learning(learned: Learned, *, live: bool) -> list[Content]:
+    """Loss, speed and time left of a training."""
+    parts = [_pair(_("loss"), f"{learned.loss:.4f}")]
+    if learned.held_out is not None:
+        parts.append(_pair(_("held out"), f"{learned.held_out:.4f}"))
+    parts.append(_pair(_("speed"), _("{pace:.2g} steps/s").format(pace=learned.steps_per_s)))
+    if live:
+        parts.append(_pair(_("left"), span_text(learned.eta_s)))
+    return parts
+
+
+def _checkpoint(job: Job) -> Content:
+    """Where a training's newest checkpoint lies."""
+    if job.story.saved is None:
+        return _pair(_("checkpoint"), _("none yet"))
+    return _pair(_("checkpoint"), safe_text(path_text(Path(job.story.saved.path))))
 
 
 def _memory(job: Job) -> Content:
@@ -143,6 +168,8 @@ def ending(job: Job, cause: Finding | None) -> list[Paragraph]:
 
 
 def _finished(job: Job, end: Finished) -> list[Paragraph]:
+    if isinstance(end, Trained | Compared):
+        return _made(end)
     made = ngettext("{n} frame", "{n} frames", end.frames).format(n=end.frames)
     speed = _("{made} in {time}, {fps:.1f} frames/s, the first after {first:.1f} s").format(
         made=made, time=span_text(end.seconds), fps=end.fps, first=end.first_frame_s
@@ -152,3 +179,16 @@ def _finished(job: Job, end: Finished) -> list[Paragraph]:
         paragraph(path, Content.styled("✓ ", "bold $text-success")),
         paragraph(Content.styled(speed, "$muted"), "  "),
     ]
+
+
+def _made(end: Trained | Compared) -> list[Paragraph]:
+    """What came of a job that makes no video."""
+    path = Content.styled(safe_text(path_text(Path(end.output))), "bold")
+    if isinstance(end, Trained):
+        told = _("{steps} steps in {time}, loss {loss:.4f}").format(
+            steps=end.steps, time=span_text(end.seconds), loss=end.loss
+        )
+    else:
+        told = _("compared in {time}").format(time=span_text(end.seconds))
+    mark = Content.styled("✓ ", "bold $text-success")
+    return [paragraph(path, mark), paragraph(Content.styled(told, "$muted"), "  ")]
