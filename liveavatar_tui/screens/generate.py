@@ -266,12 +266,15 @@ class GenerateScreen(Keeping):
     @work(thread=True, exclusive=True, exit_on_error=False, group="launch", description="start the job")
     def _start_job(self, draft: Draft, report: Report) -> None:
         from liveavatar_tui.jobs.admitting import admit
+        from liveavatar_tui.jobs.sheltering import logout_finding, look
 
         try:
             job = admit(drafts.compose(draft, self._settings), self._settings.jobs_folder(), report)
         except Problem as problem:
             self.app.call_from_thread(self.tell, problem.finding)
             return
+        if (mortal := logout_finding(look())) is not None:
+            self.app.call_from_thread(self.tell, mortal)
         self.post_message(OpenJob(job.folder.root))
 
     async def action_back(self) -> None:
