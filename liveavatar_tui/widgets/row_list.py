@@ -108,7 +108,8 @@ class RowList(ScrollView, can_focus=True):
             found = keys.index(selected) if selected in keys else min(at, max(0, len(keys) - 1))
             self._at = found
         self.virtual_size = Size(self.size.width, len(keys) + _HEADING)
-        self.scroll_to(y=self.scroll_offset.y + self._at - at, animate=False, immediate=True)
+        if top := self.scroll_offset.y:  # at the top new rows come into view
+            self.scroll_to(y=top + self._at - at, animate=False, immediate=True)
         self._into_view()
         self.redraw()
         if self.selected() != selected:
