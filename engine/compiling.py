@@ -20,6 +20,8 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _CACHE: Final = "TORCHINDUCTOR_CACHE_DIR"
+_FORMS: Final = 64
+"""Shapes that one function is compiled for before torch refuses another: a resident engine sees several sizes."""
 
 
 def keep_compiled(folder: Path) -> None:
@@ -42,6 +44,7 @@ def be_deterministic() -> None:
 
 def compile_blocks(dit: DiT) -> None:
     """Compile the model's blocks and injectors at their first call; shapes are fixed, one set for each that comes."""
+    _allow_forms()
     for module in (*dit.blocks, *dit.audio_injector.injector):
         module.compile(fullgraph=True, dynamic=False)
 
@@ -49,4 +52,11 @@ def compile_blocks(dit: DiT) -> None:
 @cache
 def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """A function compiled for the shapes that it is called with."""
+    _allow_forms()
     return torch.compile(function, fullgraph=True, dynamic=False)
+
+
+def _allow_forms() -> None:
+    import torch._dynamo.config
+
+    torch._dynamo.config.recompile_limit = _FORMS

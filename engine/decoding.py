@@ -15,8 +15,8 @@ from torch import Tensor
 from engine.compiling import compiled
 from engine.execution import Execution
 from engine.model.vae import WanVae
-from engine.model.vae_parts import VaeState, activated_after
-from engine.recording import Recording
+from engine.model.vae_state import Pieces, VaeState, activated_after, doubled, summed
+from engine.recording import Recording, plainly
 from engine.spec import FRAMES_PER_LATENT, LATENTS_PER_BLOCK
 from engine.transfer import Landing
 
@@ -46,6 +46,10 @@ def _parts(latents: Tensor) -> list[Tensor]:
     return [latents[:, :, :1], *latents[:, :, 1:].split(LATENTS_PER_BLOCK, dim=2)]
 
 
+def _compiled_pieces() -> Pieces:
+    return Pieces(compiled(activated_after), compiled(summed), compiled(doubled))
+
+
 class StreamDecoder:
     """Mutable: the state of one video's decoder, in storage that stays."""
 
@@ -54,11 +58,11 @@ class StreamDecoder:
         self._vae = vae
         self._still = still[:, :, :PRIMING_LATENTS]
         self._wide_frames = FRAMES_PER_LATENT if execution.recorded else None
-        self._state = VaeState(join=compiled(activated_after)) if execution.compiled else VaeState()
+        self._state = VaeState(pieces=_compiled_pieces() if execution.compiled else None)
         self._stream = torch.cuda.Stream(still.device, priority=-1) if still.is_cuda else None
         self._latents = still[:, :, :LATENTS_PER_BLOCK].to(torch.float32).clone()
         self._pixels = torch.empty(0)
-        self._run = Recording(self._work) if execution.recorded else self._work
+        self._run = Recording() if execution.recorded else plainly
 
     @torch.no_grad()
     def decode(self, block: LatentBlock) -> Landing:
@@ -74,7 +78,7 @@ class StreamDecoder:
         if block.begins:
             self._prime()
         self._latents.copy_(block.latents)
-        self._run()
+        self._run(self._work)
         return Landing(self._pixels)
 
     def _prime(self) -> None:
@@ -88,7 +92,7 @@ class StreamDecoder:
         self._state.started = True
         for part in rest:
             self._latents.copy_(part)
-            self._run()
+            self._run(self._work)
 
     def _work(self) -> None:
         video, _state = self._vae.decode(self._latents, self._state, self._wide_frames)

@@ -35,7 +35,7 @@ def to_rows(x: Tensor) -> Rows:
     """x [..., N] rounded, each row to its own largest number."""
     wide = x.to(torch.float32)
     scale = wide.abs().amax(-1, keepdim=True).clamp(min=_LEAST) / LARGEST
-    return Rows((wide / scale).clamp(-LARGEST, LARGEST).to(CODE), scale)
+    return Rows((wide / scale).to(CODE), scale)  # at most LARGEST by a rounding, which rounds back to it
 
 
 class Fp8Linear(nn.Module):
@@ -53,9 +53,12 @@ class Fp8Linear(nn.Module):
 
     def hold(self, weight: Tensor) -> None:
         """Take a weight [out, in] of any float type; storage stays in place."""
-        codes, scale = to_rows(weight)
-        self.codes.copy_(codes)
-        self.scale.copy_(scale.view(1, -1))
+        self.take(to_rows(weight))
+
+    def take(self, rows: Rows) -> None:
+        """Take a weight that is rounded already."""
+        self.codes.copy_(rows.codes)
+        self.scale.copy_(rows.scale.view(1, -1))
 
     def weight_as(self, dtype: torch.dtype) -> Tensor:
         """The weight as it is multiplied."""
@@ -65,7 +68,8 @@ class Fp8Linear(nn.Module):
         """[..., in] -> [..., out] in the bias's type."""
         codes, scale = x if isinstance(x, Rows) else to_rows(x)
         flat = Rows(codes.flatten(0, -2), scale.flatten(0, -2))
-        return _product(flat, self.codes, self.scale, self.bias).view(*codes.shape[:-1], -1)
+        product = _product(flat, self.codes, self.scale, self.bias.dtype)
+        return (product + self.bias).view(*codes.shape[:-1], -1)
 
 
 def taken(linear: nn.Module, x: Tensor) -> Tensor | Rows:
@@ -73,14 +77,14 @@ def taken(linear: nn.Module, x: Tensor) -> Tensor | Rows:
     return to_rows(x) if isinstance(linear, Fp8Linear) else x
 
 
-def _product(rows: Rows, codes: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-    """rows @ codes.T * scale + bias; in float32 where there is no unit for it."""
+def _product(rows: Rows, codes: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
+    """rows @ (codes * scale).T; summed in float32 where there is no unit for it.
+
+    Without the bias, which is left to whatever comes next: cuBLAS adds it at up to a third of its speed (K = 13824).
+    """
     if rows.codes.is_cuda:
-        return torch._scaled_mm(
-            rows.codes, codes.t(), rows.scale, scale, bias, out_dtype=bias.dtype, use_fast_accum=True
-        )
-    wide = (rows.codes.to(torch.float32) @ codes.t().to(torch.float32)) * rows.scale * scale
-    return (wide + bias).to(bias.dtype)
+        return torch._scaled_mm(rows.codes, codes.t(), rows.scale, scale, out_dtype=dtype, use_fast_accum=True)
+    return ((rows.codes.to(torch.float32) @ codes.t().to(torch.float32)) * rows.scale * scale).to(dtype)
 
 
 def fits(linear: nn.Linear) -> bool:

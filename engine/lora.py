@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
 
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from engine.fp8 import Fp8Linear, Rows, to_rows
+from engine.transfer import Uploads, upload
 from lora_repository.proof import PartProof
 
 
@@ -33,38 +37,107 @@ def materialise(base: Tensor, deltas: Iterable[Delta]) -> Tensor:
     """
     weight = base.to(torch.float32, copy=True)
     for delta in deltas:
-        a, b = (half.to(base.device, torch.float32) for half in (delta.a, delta.b))
+        a, b = (upload(half, base.device).to(torch.float32) for half in (delta.a, delta.b))
         weight += (b @ a) * delta.strength
     return weight.to(base.dtype)
+
+
+Form = tuple[Tensor, ...]
+"""A weight as its linear holds it: itself, or codes and scale of eight bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Weights of a stack, made beside those in use; `commit` puts them in place."""
+
+    forms: Mapping[str, Form]
+    wanted: frozenset[str]
+
+    def nbytes(self) -> int:
+        """Room that they take until they are committed."""
+        return sum(tensor.nbytes for form in self.forms.values() for tensor in form)
 
 
 class ActiveWeights:
     """Mutable: the one writer of a model's adapted weights. Storage stays where it is, so compiled code stays valid.
 
-    The base stays pristine without a second copy in memory: a linear that no adapter has touched is its own original, a
-    touched one is read again from `stored`, the checkpoint's tensors by their names.
+    The base stays pristine without a second copy in memory: a linear that no adapter has touched is its own original,
+    unless it is held in eight bits; any other is read again from `stored`, the checkpoint's tensors by their names.
     """
 
     def __init__(self, model: nn.Module, stored: Mapping[str, Tensor]) -> None:
         self._model = model
         self._stored = stored
-        self._touched: set[str] = set()
+        self._touched: frozenset[str] = frozenset()
 
     @torch.no_grad()
     def apply(self, stack: Sequence[PartProof]) -> int:
         """Make the weights base + `stack`, whatever they were before; returns how many linears differ from the base."""
-        parts = [part for part in stack if part.strength != 0]
-        wanted = {pair.module for part in parts for pair in part.pairs}
-        linears = sorted(wanted | self._touched)
-        with _opened(parts) as deltas_of:
-            for module in linears:
-                name = f"{module}.weight"
-                weight = self._model.get_parameter(name)
-                base = self._stored[name].to(weight) if module in self._touched else weight
-                self._touched.add(module)
-                weight.copy_(materialise(base, deltas_of(module)))
+        wanted = _modules(stack)
+        for module, form in self._made(stack, wanted):
+            self._touched |= {module}
+            self._place(module, form)
         self._touched = wanted
         return len(wanted)
+
+    @torch.no_grad()
+    def prepare(self, stack: Sequence[PartProof]) -> Prepared:
+        """Make the weights of `stack` without touching those in use, on the current stream."""
+        wanted = _modules(stack)
+        return Prepared(dict(self._made(stack, wanted)), wanted)
+
+    @torch.no_grad()
+    def commit(self, prepared: Prepared) -> int:
+        """As `apply`, from what was prepared: copies within the device alone."""
+        self._touched |= prepared.forms.keys()
+        for module, form in prepared.forms.items():
+            self._place(module, form)
+        self._touched = prepared.wanted
+        return len(prepared.wanted)
+
+    def _made(self, stack: Sequence[PartProof], wanted: frozenset[str]) -> Iterator[tuple[str, Form]]:
+        """The new form of every linear that must change."""
+        modules = sorted(wanted | self._touched)
+        with _opened([part for part in stack if part.strength != 0]) as deltas_of:
+            for module, base in zip(modules, self._bases(modules), strict=True):
+                yield module, self._form(module, materialise(base, deltas_of(module)))
+
+    def _bases(self, modules: Sequence[str]) -> Iterator[Tensor]:
+        """Pristine weights in order; what must come from the host is under way before it is asked for."""
+        uploads = Uploads(next(self._model.parameters()).device)
+        following = dict(pairwise(modules))
+        for module in modules:
+            linear = self._model.get_submodule(module)
+            dtype = cast("Tensor", linear.bias).dtype if isinstance(linear, Fp8Linear) else self._weight(module).dtype
+            ahead = following.get(module)
+            if ahead is not None and self._is_elsewhere(ahead):
+                uploads.start(ahead, self._stored[f"{ahead}.weight"])
+            if not self._is_elsewhere(module):
+                yield self._weight(module)
+            else:
+                yield uploads.take(module, lambda name: self._stored[f"{name}.weight"]).to(dtype)
+
+    def _is_elsewhere(self, module: str) -> bool:
+        return module in self._touched or isinstance(self._model.get_submodule(module), Fp8Linear)
+
+    def _weight(self, module: str) -> Tensor:
+        return self._model.get_parameter(f"{module}.weight")
+
+    def _form(self, module: str, weight: Tensor) -> Form:
+        if isinstance(self._model.get_submodule(module), Fp8Linear):
+            return tuple(to_rows(weight))
+        return (weight,)
+
+    def _place(self, module: str, form: Form) -> None:
+        linear = self._model.get_submodule(module)
+        if isinstance(linear, Fp8Linear):
+            linear.take(Rows(*form))
+        else:
+            self._weight(module).copy_(form[0])
+
+
+def _modules(stack: Sequence[PartProof]) -> frozenset[str]:
+    return frozenset(pair.module for part in stack if part.strength != 0 for pair in part.pairs)
 
 
 @contextmanager

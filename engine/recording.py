@@ -18,24 +18,24 @@ _LOCK = threading.Lock()
 class Recording:
     """Mutable: the first call runs the work plainly, which compiles what is compiled; the second records it."""
 
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._work = work
+    def __init__(self) -> None:
         self._warm = False
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self) -> None:
-        """Do the work on the current stream."""
+    def __call__(self, work: Callable[[], None]) -> None:
+        """Do the work, the same at every call, on the current stream."""
         if not self._warm:
             self._warm = True
-            self._work()
+            work()
             return
         if self._graph is None:
-            self._graph = self._record()
+            self._graph = torch.cuda.CUDAGraph()
+            # Thread-local: other threads may allocate meanwhile, as the one that prepares an adapter does.
+            with _LOCK, torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+                work()
         self._graph.replay()
 
-    def _record(self) -> torch.cuda.CUDAGraph:
-        graph = torch.cuda.CUDAGraph()
-        # Thread-local: other threads may allocate meanwhile, as the one that prepares an adapter does.
-        with _LOCK, torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            self._work()
-        return graph
+
+def plainly(work: Callable[[], None]) -> None:
+    """Do the work; what stands in for a `Recording` where nothing is recorded."""
+    work()

@@ -23,7 +23,7 @@ from engine.model.audio_encoder import BLOCK_FRAMES
 from engine.model.dit import DiT
 from engine.model.rope import apply_rope, noisy_positions, reference_frame, reference_positions, rope_table, turn_into
 from engine.randomness import Draws
-from engine.recording import Recording
+from engine.recording import Recording, plainly
 from engine.sampler import euler, schedule, timesteps
 from engine.spec import BLOCKS_PER_CLIP, LATENTS_PER_BLOCK
 from engine.transfer import upload
@@ -96,7 +96,7 @@ class Denoiser:
         self._device = condition.reference.device
         self._times = [dit.modulate(time.view(1, 1)) for time in timesteps(levels).to(self._device)]
         self._make_room(len(levels) - 1)
-        self._run: Callable[[], None] = Recording(self._denoise) if self.execution.recorded else self._denoise
+        self._run = Recording() if self.execution.recorded else plainly
         self._turn = compiled(turn_into) if self.execution.compiled else turn_into
         prefill(dit, condition, self._cache, rounded=rounded)
 
@@ -164,8 +164,13 @@ class Denoiser:
         torch.arange(start, start + self._block_tokens, out=given.places)
         filled = min(block + 1, RING_BLOCKS) * self._block_tokens
         given.empty.fill_(self._ring_tokens - filled + self._cache.empty)
-        self._run()
+        self._run(self._denoise)
         return given.x.clone()
+
+    @property
+    def latent_shape(self) -> torch.Size:
+        """[B, C, 3, h, w]."""
+        return self._inputs.x.shape
 
     @property
     def passes(self) -> int:

@@ -136,22 +136,22 @@ def fill(
 
     `told` hears the share done. Raises Problem RUN017, naming `path` and what is missing, unknown or of another shape.
     """
-    expected = _expected(model)
+    expected = expected_shapes(model)
     found = state.shapes if isinstance(state, Weights) else {name: tuple(part.shape) for name, part in state.items()}
     if differences := _differences(expected, found):
         raise unfit(path, differences)
-    takers = _takers(model, device, dtype)
+    wanted = takers(model, device, dtype)
     if device.type == "cuda" and isinstance(state, Weights) and not state.scaled:
         with _explained(path):
-            carry_all(state.stored, takers, device, told)
+            carry_all(state.stored, wanted, device, told)
     else:
-        for number, (name, take) in enumerate(takers.items(), 1):
+        for number, (name, take) in enumerate(wanted.items(), 1):
             take(state[name])  # a copy: a mapped file may be replaced while we run
-            told(number / len(takers))
+            told(number / len(wanted))
     return model.requires_grad_(False).eval()
 
 
-def _expected(model: nn.Module) -> dict[str, Shape]:
+def expected_shapes(model: nn.Module) -> dict[str, Shape]:
     """Names and shapes of what a file must hold; a linear of eight bits is stored as a weight like any other."""
     narrow = narrowed(model)
     parts = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -162,7 +162,7 @@ def _expected(model: nn.Module) -> dict[str, Shape]:
     return parts
 
 
-def _takers(model: Model, device: torch.device, dtype: torch.dtype) -> dict[str, Take]:
+def takers(model: Model, device: torch.device, dtype: torch.dtype) -> dict[str, Take]:
     """Room for the whole model on `device`, and for each stored tensor what puts it there."""
     narrow = narrowed(model)
     room = {
@@ -170,11 +170,11 @@ def _takers(model: Model, device: torch.device, dtype: torch.dtype) -> dict[str,
         for name, tensor in model.state_dict().items()
     }
     model.load_state_dict(room, strict=True, assign=True)
-    takers: dict[str, Take] = {name: linear.hold for name, linear in narrow.items()}
+    wanted: dict[str, Take] = {name: linear.hold for name, linear in narrow.items()}
     for name, tensor in room.items():
         if not _is_narrow(name, narrow):
-            takers[name] = partial(_copy_into, tensor)
-    return takers
+            wanted[name] = partial(_copy_into, tensor)
+    return wanted
 
 
 def _copy_into(room: Tensor, given: Tensor) -> None:

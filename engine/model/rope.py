@@ -56,9 +56,12 @@ def turn_into(out: Tensor, x: Tensor, table: Tensor) -> None:
 
 
 def _turn(x: Tensor, table: Tensor) -> Tensor:
-    even, odd = torch.unflatten(x.to(torch.float32), -1, (-1, 2)).unbind(-1)
-    cos, sin = table.unsqueeze(-3).unbind(-1)
-    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2).to(x.dtype)
+    """`apply_rope` number by number, so that nothing between a norm and the cache is written to memory."""
+    pairs = torch.unflatten(x.to(torch.float32), -1, (-1, 2))
+    cos, sin = table.unsqueeze(-3).split(1, dim=-1)
+    sign = 2 * torch.arange(2, device=x.device) - 1
+    turned: Tensor = (pairs * cos + pairs.flip(-1) * (sin * sign)).flatten(-2).to(x.dtype)
+    return turned
 
 
 def noisy_positions(first_frame: int, rows: int, columns: int, frames: int = 3, device: Device = None) -> Tensor:

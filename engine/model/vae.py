@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +24,10 @@ from engine.model.vae_parts import (
     Pointwise,
     ResidualBlock,
     Up,
-    VaeState,
     initialise,
     number_slots,
 )
+from engine.model.vae_state import VaeState
 from lora_repository.i18n import _
 
 # fmt: off
@@ -189,7 +190,10 @@ def _head(width: int, width_out: int) -> nn.ModuleDict:
 
 
 def _finish(head: nn.ModuleDict, x: Tensor, state: VaeState | None) -> Tensor:
-    y: Tensor = head["2"](x, state, head["0"].gamma)
+    gamma, convolution = cast("ChannelNorm", head["0"]).gamma, cast("CausalConv3d", head["2"])
+    if state is not None and state.pieces is not None:
+        return convolution.bare(x, state, gamma, None) + convolution.bias
+    y: Tensor = convolution(x, state, gamma)
     if state is not None:
         state.started = True
     return y

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.model.vae import WAN21_MEAN, WAN21_STD, VaeConfig, WanVae
-from engine.model.vae_parts import CausalConv3d, VaeState, join_past
+from engine.model.vae_parts import CausalConv3d
+from engine.model.vae_state import VaeState, join_past
 
 GOLDENS = Path(__file__).parent / "goldens"
 GOLDEN = load_file(GOLDENS / "vae" / "wan21_tiny.safetensors")

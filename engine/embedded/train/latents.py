@@ -18,7 +18,7 @@ from engine.embedded.train.text import tokenise
 from engine.model.framepack import MOTION_LATENTS
 from engine.model.t5 import UmT5Encoder
 from engine.model.vae import WanVae
-from engine.model.vae_parts import VaeState
+from engine.model.vae_state import VaeState
 from engine.spec import FRAMES_PER_BLOCK, FRAMES_PER_LATENT
 
 SHARE = 4
