@@ -24,7 +24,6 @@ from lora_repository.version_name import VersionName, match_version_name
 
 if TYPE_CHECKING:
     from liveavatar_tui.proving import Prover
-    from lora_repository.history import Generation
     from lora_repository.notes import Remarks
     from lora_repository.proof import Proof
     from lora_repository.proof_memory import ProofMemory
@@ -64,15 +63,12 @@ class VersionRow(msgspec.Struct, frozen=True, gc=False):
 class Listing(msgspec.Struct, frozen=True):
     """The whole repository at one moment; `findings` are about the repository itself, such as a broken `latest`.
 
-    `previous` is where a roll-back would lead, None when nowhere; `following` are the channels that move with `latest`;
     `removed` is how many versions are in the trash.
     """
 
     root: Path
     rows: tuple[VersionRow, ...] = ()
     latest: str | None = None
-    previous: str | None = None
-    following: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     removed: int = 0
 
@@ -108,10 +104,8 @@ class Catalogue:
         compared = self._compared(versions)
         rows = [_row(version, pointing, said, compared) for version in reversed(versions)]
         self._names = [row.name for row in rows]
-        following = tuple(name for name, target in self._channels.items() if self._follows(target))
-        previous = self._previous(latest)
         removed = self._repository.count_removed()
-        return Listing(self.root, tuple(rows), latest, previous, following, tuple(findings), removed)
+        return Listing(self.root, tuple(rows), latest, tuple(findings), removed)
 
     def glance(self, count: int) -> Listing:
         """As `read`, of the `count` highest versions alone: what a screen shows first, in a tenth of the time."""
@@ -175,14 +169,6 @@ class Catalogue:
             self._prover = prover_for(self._ckpt_dir)
         return self._prover(path)
 
-    def activate(self, name: str, reason: str) -> Generation:
-        """Point `latest` at a version; raises Problem."""
-        return self._repository.activate(name, reason)
-
-    def rollback(self, reason: str) -> Generation:
-        """Point `latest` where it pointed before; raises Problem."""
-        return self._repository.rollback(reason=reason)
-
     def annotate(
         self, name: str, add: Sequence[str] = (), remove: Sequence[str] = (), note: str | None = None
     ) -> Remarks:
@@ -210,13 +196,6 @@ class Catalogue:
         except Problem:
             return None  # told by `findings`
         return str(version.name) if version is not None else None
-
-    def _previous(self, latest: str | None) -> str | None:
-        try:
-            steps = self._repository.past().of(LATEST)
-        except Problem:
-            return None  # told by `survey`
-        return next((made.before for made in reversed(steps) if made.after == latest), None)
 
     def _pointing(self, latest: str | None) -> dict[str, list[str]]:
         """What a channel of the settings may say of a version - name, number, path - and the channels that say it."""
