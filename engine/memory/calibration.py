@@ -6,6 +6,7 @@ Imports no torch: versions are read from the installed packages' own records. `e
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -76,8 +77,9 @@ def store(file: Path, key: str, fitted: Fitted) -> None:
     write_whole(file, msgspec.json.format(msgspec.json.encode(stored(file) | {key: fitted})) + b"\n")
 
 
+@cache
 def package(name: str) -> str:
-    """The installed version of a package, empty without it."""
+    """The installed version of a package, empty without it; looked up once a process."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

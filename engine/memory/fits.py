@@ -12,6 +12,7 @@ from typing import Final
 
 from engine.checkpoint_layout import find_layout
 from engine.memory.calibration import constants_for
+from engine.memory.constants import Constants
 from engine.memory.mode import mode_for
 from engine.memory.ours import Case, case_of, plan_case
 from engine.memory.plan import HOST, MemoryPlan, Stage, Term
@@ -88,10 +89,9 @@ def case_for(spec: RunSpec, machine: Machine) -> Case:
     return case_of(layout, height, width, spec.passes, mode_for(spec, layout, card))
 
 
-def judge(case: Case, machine: Machine) -> Verdict:
-    """The verdict on a case."""
-    constants = constants_for(machine, case.mode.device)
-    plan = plan_case(case, constants)
+def judge(case: Case, machine: Machine, constants: Constants | None = None) -> Verdict:
+    """The verdict on a case; `constants` are those of this machine, read where they are not given."""
+    plan = plan_case(case, constants or constants_for(machine, case.mode.device))
     return Verdict(case, plan, tuple(_verdict(plan, device, machine) for device in plan.devices))
 
 

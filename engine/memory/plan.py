@@ -87,7 +87,7 @@ class MemoryPlan:
 
     def size(self, device: str, stage: Stage) -> int:
         """Bytes that the device holds in that stage."""
-        return sum(term.size for term in self.at(device, stage))
+        return self._of(device, stage, frozenset())
 
     def peak(self, device: str) -> Peak:
         """Where the device holds most; of equals the later stage."""
@@ -112,4 +112,5 @@ class MemoryPlan:
         return round(self.peak(device).size * (1 + self.margin))
 
     def _of(self, device: str, stage: Stage, without: frozenset[Kind]) -> int:
-        return sum(term.size for term in self.at(device, stage) if term.kind not in without)
+        held = (term for term in self.terms if term.device == device and stage in term.when)
+        return sum(term.size for term in held if term.kind not in without)

@@ -16,7 +16,7 @@ import msgspec
 
 from engine.checkpoint_layout import find_layout
 from engine.media import size_for
-from engine.memory.calibration import key_of
+from engine.memory.calibration import constants_for, key_of
 from engine.memory.fits import Verdict, card_of, case_for, judge
 from engine.memory.mode import FP8_CAPABILITY, mode_for
 from engine.memory.ours import Case
@@ -119,6 +119,9 @@ class _Bench:
         self.machine = machine
         self.layout = find_layout(spec.ckpt_dir)
         self.base = case_for(spec, machine)
+        self.constants = constants_for(machine, self.base.mode.device)
+        self.key = key_of(machine, self.base.mode.device)
+        self.portrait = measure_portrait(Path(spec.image))
         self.runs = list(runs)
         self.steps = tuple(_steps(self.base, machine))
 
@@ -127,26 +130,24 @@ class _Bench:
         mode = mode_for(spec, self.layout, self.base.mode.device if self.base.mode.on_card else None)
         height, width = self.base.height, self.base.width
         if spec.size != self.spec.size:
-            portrait = measure_portrait(Path(spec.image))
-            height, width = size_for(portrait.height, portrait.width, spec.area())
+            height, width = size_for(self.portrait.height, self.portrait.width, spec.area())
         return replace(self.base, height=height, width=width, passes=spec.passes, mode=mode)
 
     def verdict(self, spec: RunSpec) -> Verdict:
         """The verdict on a changed run."""
-        return judge(self.case(spec), self.machine)
+        return judge(self.case(spec), self.machine, self.constants)
 
     def pace(self, spec: RunSpec) -> Pace | None:
         """How fast a changed run would be."""
         case = self.case(spec)
         card = card_of(case.mode.device, self.machine)
-        key = key_of(self.machine, case.mode.device)
-        return pace_of(case, "" if card is None else card.name, self.runs, key)
+        return pace_of(case, "" if card is None else card.name, self.runs, self.key)
 
 
 def solve(spec: RunSpec, machine: Machine, runs: Sequence[Measured] | None = None) -> Solution:
     """The verdict on `spec` and, where it does not fit, what would. Raises `Problem` for files that cannot be read."""
     bench = _Bench(spec, machine, recent() if runs is None else runs)
-    verdict, pace = judge(bench.base, machine), bench.pace(spec)
+    verdict, pace = bench.verdict(spec), bench.pace(spec)
     if verdict.ok:
         return Solution(verdict, pace, spec=spec)
     changes = tuple(_singles(bench, verdict))
