@@ -120,8 +120,7 @@ class JobScreen(Place[None]):
         text = job_text.ending(job, message.cause)
         ending.set_class(bool(text), "-shown")
         self.query_one("#ending-text", Paragraphs).show(text)
-        preview = self.query_one("#preview")
-        preview.border_title = Content(_("Frame") if job.state.live else _("Last frame"))
+        self._name_frame()
 
     @on(Moved)
     def _show_moved(self, message: Moved) -> None:
@@ -133,14 +132,13 @@ class JobScreen(Place[None]):
                 preview.show(patch)
             preview.add_class("-shown")
             self.query_one("#frames").add_class("-shown")
-        self._tell_link()
+        self._name_frame()
         self.call_after_refresh(self._flow.sent)
 
-    def _tell_link(self) -> None:
-        preview = self.query_one("#preview")
-        told = Content(_("once a second: the terminal gives no answer")) if self._flow.mute else None
-        if preview.border_subtitle != told:
-            preview.border_subtitle = told
+    def _name_frame(self) -> None:
+        name = _("Frame") if self._job is None or self._job.state.live else _("Last frame")
+        link = _("once a second: the terminal gives no answer") if self._flow.mute else ""
+        self.query_one("#preview", FramePreview).tell(Content(name), Content(link))
 
     def action_back(self) -> None:
         """Leave; the job goes on."""

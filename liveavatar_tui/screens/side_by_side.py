@@ -15,9 +15,10 @@ import msgspec
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
+from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from engine.job_folder import JobFolder
@@ -67,7 +68,9 @@ class SideBySide(Place[None]):
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.SIDE_BY_SIDE)
     DEFAULT_CSS = """
     SideBySide #sides { height: 1fr; }
-    SideBySide #sides FramePreview { width: 1fr; height: 1fr; border-subtitle-align: right; }
+    SideBySide .side { width: 1fr; }
+    SideBySide .side FramePreview { height: 1fr; border: none; padding: 0; }
+    SideBySide .side Static { height: 1; text-align: right; color: $muted; }
     SideBySide #differences { height: auto; max-height: 10; }
     """
 
@@ -79,14 +82,15 @@ class SideBySide(Place[None]):
         self._host = host
         self._flow = flow
         self._jobs: dict[str, Job] = {}
+        self._titles: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         yield TitleBar("jobs", self._host)
         with Horizontal(id="sides"):
             for side in _SIDES:
-                preview = FramePreview(" ", id=side)
-                preview.add_class("panel")
-                yield preview
+                with Vertical(id=f"{side}-side", classes="panel side"):
+                    yield FramePreview(" ", id=side)
+                    yield Static(id=f"{side}-state")  # not in the border: a change there draws all of the frame again
         with VerticalScroll(id="differences", classes="panel", can_focus=False) as panel:
             panel.border_title = Content(_("Differences"))
             yield Paragraphs(id="differences-text")
@@ -127,9 +131,12 @@ class SideBySide(Place[None]):
 
     def _show_job(self, side: str, job: Job) -> None:
         self._jobs[side] = job
-        preview = self.query_one(f"#{side}", FramePreview)
-        preview.border_title = Content.assemble(job_text.title(job), " ", (job.id, "$muted"))
-        preview.border_subtitle = Content.assemble(job_text.progress(job).strip(), "  ", job_text.state_word(job))
+        title = Content.assemble(job_text.title(job), " ", (job.id, "$muted"))
+        if self._titles.get(side) != title.plain:
+            self._titles[side] = title.plain
+            self.query_one(f"#{side}-side").border_title = title
+        state = Content.assemble(job_text.progress(job).strip(), "  ", job_text.state_word(job))
+        self.query_one(f"#{side}-state", Static).update(state, layout=False)
         if len(self._jobs) == len(_SIDES):
             specs = [self._jobs[name].spec for name in _SIDES]
             self.query_one("#differences-text", Paragraphs).show(differences(*specs))

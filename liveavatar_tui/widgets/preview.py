@@ -98,7 +98,8 @@ class FramePreview(Horizontal):
     def __init__(self, title: str = "", *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.picture = Picture()
-        self.border_title = Content(title or _("Frame"))
+        self._titles = (Content(title or _("Frame")), Content(""))
+        self.border_title = self._titles[0]
 
     def compose(self) -> ComposeResult:
         yield self.picture
@@ -107,6 +108,13 @@ class FramePreview(Horizontal):
     def box(self) -> tuple[int, int]:
         """Columns and rows inside; any thread may ask."""
         return self.content_size.width, self.content_size.height
+
+    def tell(self, title: Content, subtitle: Content = Content("")) -> None:  # noqa: B008  frozen
+        """Name the frame; a new name draws all of it again (60 kB), so the same one does nothing."""
+        told = (title, subtitle)
+        if [one.plain for one in told] != [one.plain for one in self._titles]:
+            self._titles = told
+            self.border_title, self.border_subtitle = told
 
     def show(self, patch: Patch) -> None:
         """Draw a patch."""
