@@ -32,7 +32,8 @@ def legend(found: HeatMap) -> Content:
     if found.unit == "cosine":
         least, most = _("0: at right angles"), _("1: the same direction; below 0: against each other")
     else:
-        least, most = "0", _text(found.top, found.unit) + (_(" of the weight") if found.unit == "relative" else "")
+        value = _text(found.top, found.unit)
+        least, most = "0", _("{value} of the weight").format(value=value) if found.unit == "relative" else value
     return Content.assemble((f"{least}  ", "$muted"), (SHADES, "$primary"), (f"  {most}", "$muted"))
 
 

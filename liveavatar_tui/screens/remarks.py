@@ -49,7 +49,7 @@ class RemarksDialog(ModalScreen[Written | None]):
         with Vertical() as box:
             box.border_title = Content(self._title)
             yield Static(Content(_("Tags, separated by blanks")), markup=False)
-            yield QuietInput(" ".join(self._tags), placeholder="approved calm-voice", id="tags")
+            yield QuietInput(" ".join(self._tags), placeholder=_("approved calm-voice"), id="tags")
             yield Static(Content(_("Note")), markup=False)
             area = TextArea(self._note, id="note", tab_behavior="focus", soft_wrap=True)
             area.cursor_blink = False

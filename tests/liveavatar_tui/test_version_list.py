@@ -104,13 +104,12 @@ def test_a_channel_that_follows_latest_moves_with_it(world: Path) -> None:
         one = Catalogue(world / "lora", {"default": said}, "embedded")
         listing = one.read()
         assert next(row.channels for row in listing.rows if row.name == listing.latest) == ("latest", "default")
-        assert listing.following == ("default",)
 
 
 def test_a_history_that_cannot_be_read_does_not_hide_the_versions(world: Path) -> None:
     (world / "lora/.liveavatar/generations.jsonl").mkdir(parents=True)
     listing = catalogue(world).read()
-    assert (len(listing.findings), len(listing.rows), listing.previous) == (1, 4, None)
+    assert (len(listing.findings), len(listing.rows)) == (1, 4)
 
 
 def test_notes_that_cannot_be_read_do_not_hide_the_versions(world: Path) -> None:
