@@ -37,7 +37,7 @@ class Watching(LiveAvatarApp):
     """Counts a key in the title bar."""
 
     CSS_PATH = [PACKAGE / path for path in LiveAvatarApp.CSS_PATH or ()]  # noqa: RUF012
-    CSS = f"JobScreen.-wide #frames {{ width: {COLUMNS + 4}; }} JobScreen #state {{ height: 7; }}"
+    CSS = f"JobScreen #frames.-shown {{ width: {COLUMNS + 4}; }} JobScreen #state {{ height: 7; }}"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+t", "count", priority=True)]
     count = 0
 
