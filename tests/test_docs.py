@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from engine import inference
+import engine.compare.__main__
+from engine import inference, train_lora
 from liveavatar_tui import cli
 from liveavatar_tui.settings import keys, variable
 
@@ -21,10 +22,12 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 PARSERS: dict[str, Callable[[], Any]] = {
     "liveavatar-tui": cli._parser,
     "python -m engine.inference": inference._parser,
+    "python -m engine.train_lora": train_lora._parser,
+    "python -m engine.compare": engine.compare.__main__._parser,
 }
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_CODE = re.compile(r'"((?:RUN|CFG|JOB|PRE|LORA|AVATAR|TERM)\d{3})"')
+_CODE = re.compile(r'"((?:RUN|CFG|JOB|PRE|LORA|AVATAR|TERM|TRAIN|DATA)\d{3})"')
 
 
 def headings(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Writes `run.md`, `config.md`, `jobs.md` and `preflight.md` from the code tables: `python docs/codes/generate.py`.
+"""Writes the pages of the code tables, `run.md` to `dataset.md`: `python docs/codes/generate.py`.
 
 What a table cannot say stands in `NOTES`. Knows nothing of codes that have no table (LORA, AVATAR, TERM).
 """
@@ -10,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+import engine.dataset.codes
+import engine.training.codes
 import liveavatar_tui.codes
 import liveavatar_tui.preflight.codes
 import lora_repository.i18n
@@ -31,6 +33,16 @@ PAGES: Final = {
         "What only preflight knows. PRE010, PRE011, PRE020, PRE023, PRE025, PRE030, PRE031, the first kind of PRE032, and\n"
         "PRE040 to PRE047 forbid a launch; the others are warnings.\n"
         "Preflight also reports [run codes](run.md) and [LoRA codes](lora.md): it uses the engine's own checks.",
+    ),
+    "training.md": (
+        "TRAIN",
+        "Training codes",
+        "Errors and warnings of trainings, sweeps and comparisons. TRAIN011 and TRAIN012 are warnings.",
+    ),
+    "dataset.md": (
+        "DATA",
+        "Data set codes",
+        "What the doctor finds in a data set. A file with an error is unfit, one with a warning usable.",
     ),
 }
 NOTES: Final = {
@@ -84,7 +96,10 @@ def page(name: str) -> str:
 
 def rows(prefix: str) -> list[tuple[Code, str]]:
     """The codes of one kind with the names of their rows, by number."""
-    modules: tuple[ModuleType, ...] = (engine_codes, liveavatar_tui.codes, liveavatar_tui.preflight.codes)
+    modules: tuple[ModuleType, ...] = (
+        *(engine_codes, liveavatar_tui.codes, liveavatar_tui.preflight.codes),
+        *(engine.training.codes, engine.dataset.codes),
+    )
     found = {row.code: (row, name) for module in modules for name, row in vars(module).items() if isinstance(row, Code)}
     return [found[code] for code in sorted(found) if code.startswith(prefix)]
 

@@ -73,5 +73,5 @@ NO_CHECKPOINTS: Final = Code(
 COMPARISON_FAILED: Final = Code(
     "TRAIN031",
     N_("The comparison did not come to an end; its folder is {path}."),
-    N_("See why: liveavatar-tui jobs show {path}"),
+    N_("Its log says why: ls {path}"),
 )

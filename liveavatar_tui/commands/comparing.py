@@ -23,7 +23,8 @@ def register(commands: SubParsers) -> None:
     more = _(
         "The same questions to both: one person with several speeches, prompts never trained on, ten runs with the\n"
         "same parameters. Every measure must first fail on videos that were spoilt on purpose. The verdict is kept\n"
-        "with both versions, where `policy.compared` reads it; exit code 1 when the first may not take the second's place."
+        "with both versions, where `policy.compared` reads it; exit code 1 when the first may not take the place of\n"
+        "the second."
     )
     shown = examples(
         ("liveavatar-tui compare v3.0", _("with what production is")),
