@@ -53,9 +53,9 @@ def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def launch_from_the_form(terminal: Terminal, root: Path) -> Job:
     """Press keys until the app has started a job, and wait until it generates."""
-    terminal.wait_for("Home")
+    terminal.wait(lambda: "Home" in terminal.text(), A_RUN_S)
     terminal.send("2")
-    terminal.wait_for("Ready")
+    terminal.wait(lambda: "Ready" in terminal.text(), A_RUN_S)  # the checks of preflight, on a busy host
     terminal.send("\x12")  # ctrl+R
     until(lambda: list_jobs(root / "jobs"))
     (job,) = list_jobs(root / "jobs")
