@@ -29,6 +29,7 @@ Told = list[Paragraph]
 _NAME: Final = 12
 _PLACE: Final = 34
 _VERDICT: Final = 9
+_AFTER: Final = 14  # gaps, and enough for `→ latest`
 _STATE: Final = 14
 _SHARE: Final = 5
 _LABEL: Final = 26
@@ -64,7 +65,7 @@ def _channel(fact: ChannelFact, verdict: Content, width: int) -> Content:
         return name + Content.styled("  " + _("not set"), "$muted")
     if fact.finding is not None:
         return name + Content.styled(f"  ✗ {safe_text(fact.finding.message)}", "$text-error")
-    room = width - _NAME - _VERDICT - 4
+    room = width - _NAME - _VERDICT - _AFTER
     place = Content(_fitted(safe_text(fact.place.name if fact.place else ""), min(_PLACE, max(8, room))))
     return Content.assemble(name, "  ", place, "  ", verdict, "  ", _since(fact))
 
@@ -194,8 +195,8 @@ def _cards(found: Machine) -> list[Paragraph]:
 
 
 def _card(found: Machine, card: Card) -> list[Paragraph]:
-    lead = Content(_fitted(card.device, _NAME - 3))
-    told = [paragraph(safe_text(card.name), lead), _gauge("", card.total, card.free)]
+    gauge = _gauge(card.device, card.total, card.free)
+    told = [Paragraph(gauge.lead, gauge.body + Content.styled(f"  {safe_text(card.name)}", "$muted"))]
     for owner in overview.owners(found, card.index):
         who = _("{program} of {user}, process {pid}").format(
             program=safe_text(owner.program) or "?", user=safe_text(owner.user) or "?", pid=owner.pid

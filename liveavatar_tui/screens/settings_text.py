@@ -37,18 +37,24 @@ _COLOUR: Final = {
 def lines(settings: Settings, facts: Sequence[SettingFact]) -> list[Line]:
     """A line for each setting: key, value, where it comes from."""
     widest = max(len(fact.key) for fact in facts)
-    return [Line(fact.key, partial(_line, settings, fact, widest)) for fact in facts]
+    origins = min(_ORIGIN, max(cell_len(_short(settings.origins[fact.key])) for fact in facts))
+    return [Line(fact.key, partial(_line, settings, fact, widest, origins)) for fact in facts]
 
 
-def _line(settings: Settings, fact: SettingFact, keys: int, width: int) -> Content:
+def _line(settings: Settings, fact: SettingFact, keys: int, origins: int, width: int) -> Content:
     origin = settings.origins[fact.key]
-    room = max(8, width - keys - 6 - min(_ORIGIN, width * 2 // 5))
-    value = safe_text(value_text(settings, fact.key))
+    room = max(8, width - keys - 6 - min(origins, width * 2 // 5))
+    value = _shown(value_text(settings, fact.key))
     shown = set_cell_size(value, room) if cell_len(value) <= room else set_cell_size(value, room - 1) + "…"
     colour = "$faint" if origin.source is Source.DEFAULT else ""
     section, dot, leaf = fact.key.rpartition(".")
     key = Content.assemble((section + dot, "$muted"), leaf, " " * (keys - len(fact.key)))
     return Content.assemble(" ", key, "  ", (shown, colour), "  ", (_short(origin), _COLOUR[origin.source]))
+
+
+def _shown(value: str) -> str:
+    """A path with the home folder as `~`; anything else as it is."""
+    return safe_text(path_text(Path(value)) if value.startswith("/") else value)
 
 
 def _short(origin: Origin) -> str:
@@ -63,7 +69,7 @@ def details(settings: Settings, fact: SettingFact) -> list[Paragraph]:
     origin = settings.origins[fact.key]
     place = path_text(Path(origin.name)) + f":{origin.line}" if origin.source is Source.FILE else str(origin)
     facts = [
-        (_("value"), Content(safe_text(value_text(settings, fact.key)))),
+        (_("value"), Content(_shown(value_text(settings, fact.key)))),
         (_("from"), Content(safe_text(f"{_(_WORD[origin.source])}  {place}" if place != _("default") else place))),
         (_("default"), Content(safe_text(as_written(fact.default)))),
         (_("variable"), Content(fact.variable)),

@@ -1,4 +1,4 @@
-"""Hostile text through every field, list, title, dialog and notification of the screens: no markup, no escape, no end."""
+"""Hostile text through every field, list, title, dialog and notification: no markup, no escape, no end of the app."""
 
 from __future__ import annotations
 
