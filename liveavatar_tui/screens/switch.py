@@ -82,7 +82,7 @@ class ChannelChoice(Widget):
 
 
 class SwitchDialog(ModalScreen[Decision | None]):
-    """`look` makes the plans, in a worker; `wanted` is the channel that is chosen at first."""
+    """`look` makes the plans, in a worker; the first channel that could be switched is chosen at first."""
 
     BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.SWITCH)
     DEFAULT_CSS = """
@@ -98,11 +98,10 @@ class SwitchDialog(ModalScreen[Decision | None]):
     SwitchDialog KeyBar { dock: none; margin-top: 1; background: $surface; padding: 0; }
     """
 
-    def __init__(self, title: str, look: Callable[[], Sequence[SwitchPlan]], wanted: str = "") -> None:
+    def __init__(self, title: str, look: Callable[[], Sequence[SwitchPlan]]) -> None:
         super().__init__()
         self._title = title
         self._look = look
-        self._wanted = wanted
         self._plans: Sequence[SwitchPlan] = ()
         self._at = 0
 
@@ -132,9 +131,8 @@ class SwitchDialog(ModalScreen[Decision | None]):
             self.query_one(Paragraphs).show(describe_one(message.finding))
             return
         self._plans = message.plans
-        channels = [plan.channel for plan in self._plans]
         free = (row for row, plan in enumerate(self._plans) if plan.possible)
-        self._choose(channels.index(self._wanted) if self._wanted in channels else next(free, 0))
+        self._choose(next(free, 0))
 
     @on(ChannelChoice.Picked)
     def _pick(self, message: ChannelChoice.Picked) -> None:
