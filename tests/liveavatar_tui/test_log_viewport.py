@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from liveavatar_tui.logs.clipping import MOST, clip
 from liveavatar_tui.logs.feed import LogFeed
+from liveavatar_tui.logs.layout import visible
 from liveavatar_tui.logs.levels import Level
+from liveavatar_tui.logs.lines import shown
 from liveavatar_tui.logs.query import Kind, Query
 from liveavatar_tui.logs.search import Pace
 from liveavatar_tui.logs.viewport import Viewport
@@ -195,3 +198,9 @@ def test_copies_are_clean_whole_and_bounded(tmp_path: Path) -> None:
     text, count = clip(extent, [0, 0, 17, 28])
     assert text.startswith("aRED\n") and " 20%" in text and " 10%" not in text
     assert count == 3 and len(text) <= MOST
+
+
+@given(st.binary(max_size=200))
+def test_nothing_but_text_is_drawn_whatever_is_in_a_line(line: bytes) -> None:
+    text = visible(shown(line))
+    assert not re.search("[\x00-\x1f\x7f-\x9f\\u202a-\\u202e\\ud800-\\udfff]", text)
