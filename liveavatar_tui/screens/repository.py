@@ -71,6 +71,7 @@ class RepositoryScreen(VersionWays):
         self._checks: dict[str, Checked] = {}
         self._order = Order()
         self._wanted: str | None = None
+        self._settled = False
         self._waiting: Timer | None = None
         self._watch: FolderWatch | None = None
 
@@ -92,11 +93,8 @@ class RepositoryScreen(VersionWays):
         with suppress(TimeoutError):
             self._show_listing(Listed(self._first.result(_FIRST_WITHIN_S)))
         # What proves and what watches is imported by their threads, which would take turns with the first paint.
-        self.call_after_refresh(self._begin)
-
-    def _begin(self) -> None:
-        self._read()
-        self._start_watch()
+        self.call_after_refresh(self._read)
+        self.call_after_refresh(self._start_watch)
 
     def on_unmount(self) -> None:
         if self._watch is not None:
@@ -142,8 +140,9 @@ class RepositoryScreen(VersionWays):
                 proofs, told = {}, time.monotonic()
         self.post_message(Proved(proofs))
         self.desk.catalogue.keep_proofs()
-        # What is known of thousands of versions stays: a collection that walks through it would hold a key up 70 ms.
-        gc.freeze()
+        if not self._settled:  # once: a freeze keeps garbage for good; a collection of all holds a key up 70 ms
+            self._settled = True
+            gc.freeze()
 
     def look_again(self) -> None:
         self._read()
