@@ -25,20 +25,19 @@ class Constants:
     """CUDA context as NVML counts it on an H200; 430 to 620 MiB on other cards."""
     libraries: int = 118 * MIB
     """cuBLAS and cuDNN after their first call, outside torch's allocator, on an H200."""
-    activations: float = 14.5
-    """One forward pass, bytes by tokens x width x bytes a number: 0.469 GB at 3168 x 5120 x 2."""
-    decoder_history: float = 2.05
-    """The decoder's past, by 12 frames: 1.28 GB at 704x384."""
-    decoder_work: float = 2.6
-    """The decoder at work, by 12 frames: 1.62 GB at 704x384, counted with 4 frames at full size at once."""
+    activations: float = 29.0
+    """One recorded forward pass, bytes by tokens x width x bytes a number: 0.9 GiB at 3168 x 5120 x 2 on an H200."""
+    decoder_history: float = 2.41
+    """The decoder's past, by 12 frames: 1.4 GiB at 704x384, its narrowest slots padded to 128 channels."""
+    decoder_work: float = 3.8
+    """The decoder's recorded work, by 12 frames: 2.2 GiB at 704x384 with 4 frames at full size at once."""
     encoder_work: float = 5.0
     """The encoder at work, by the frames that it takes at once: five tensors of its first stage. A prior."""
-    recorded: float = 1.0
-    """What recorded passes hold of their own, by what the passes take: the first, plain one leaves its room behind."""
-    merge: float = 2.0
-    """Merging an adapter, by the largest matrix in float32: the matrix and its change."""
-    slack: float = 0.01
-    """What torch's allocator keeps beyond what is asked for: pieces are rounded up to 2 MiB."""
+    arriving: float = 22.0
+    """Weights on their way to the card, by the largest matrix: some as they are stored, and in float32 while they are
+    rounded; 1 to 2 GiB of the 14B model."""
+    slack: float = 0.005
+    """What torch's allocator keeps beyond what is asked for: 16.43 GiB for 16.35 GiB of weights."""
     nccl: int = 400 * MIB
     """Channels of one rank; 0.4 to 1.8 GB are told of two ranks elsewhere."""
     host_process: int = 300 * MIB

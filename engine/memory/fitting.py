@@ -14,7 +14,7 @@ from typing import Final
 from engine.memory.calibration import Fitted
 from engine.memory.constants import PRIOR, Constants
 from engine.memory.ours import Case, plan_case
-from engine.memory.plan import HOST
+from engine.memory.plan import HOST, Stage
 
 _LEAST_FACTOR: Final = 0.05
 """Below this the readings contradict the plan: work takes memory."""
@@ -48,8 +48,8 @@ def fit_card(points: Sequence[Point]) -> Fitted:
     device = points[0].case.mode.device
     works, rests = [], []
     for point in points:
-        idle = plan_case(point.case, replace(PRIOR, scale=0.0)).torch_peak(device)
-        works.append(plan_case(point.case, PRIOR).torch_peak(device) - idle)
+        idle = plan_case(point.case, replace(PRIOR, scale=0.0)).torch_size(device, Stage.DECODING)
+        works.append(plan_case(point.case, PRIOR).torch_size(device, Stage.DECODING) - idle)
         rests.append(point.reserved - idle)
     scale, extra = _line(works, rests)
     beyond = [point.beyond for point in points if point.beyond]

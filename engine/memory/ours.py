@@ -117,6 +117,9 @@ def _weights(case: Case, device: str) -> Iterator[Term]:
     yield _counted(N_("speech encoder"), device, parts.wav2vec * mode.width, ALL)
     if mode.pristine is Pristine.CARD:
         yield _counted(N_("pristine copy"), device, parts.dit * mode.width, ALL)
+    if mode.pristine is not Pristine.NONE and mode.on_card:
+        swap = parts.dit_fp8 + parts.dit_rows * _SCALE_BYTES if mode.fp8 else parts.dit_fp8 * mode.width
+        yield _counted(N_("a swap in preparation"), device, swap, RUNNING)
 
 
 def model_bytes(parts: Parts, width: int, *, fp8: bool) -> int:
@@ -169,26 +172,19 @@ def _padded(tokens: int, mode: Mode) -> int:
 
 
 def _work(case: Case, constants: Constants, device: str, index: int) -> Iterator[Term]:
-    """What the models take while they compute; on a card once to warm up, and once more in what is recorded."""
+    """What the models take while they compute. On a card, what is recorded keeps its room; the rest is given back."""
     mode = case.mode
     scale = constants.scale if mode.on_card else 1.0
-    forward, decoding = _forward(case, constants) * scale, _decoding(case, constants) * scale
     if case.rings_on(index):
-        yield _measured(N_("activations"), device, forward, LATER)
+        yield _measured(N_("activations"), device, _forward(case, constants) * scale, RUNNING)
     if index == len(case.devices()) - 1:
-        yield _measured(N_("VAE at work"), device, decoding, LATER if mode.on_card else RUNNING)
+        yield _measured(N_("VAE at work"), device, _decoding(case, constants) * scale, RUNNING)
         yield _measured(N_("VAE history"), device, _history(case, constants), RUNNING)
     if mode.on_card:
-        recorded = forward * bool(case.rings_on(index)) + decoding * (index == len(case.devices()) - 1)
-        yield _measured(N_("recorded passes"), device, recorded * constants.recorded, RUNNING)
-        if not mode.offload:
-            gap = constants.encoder_work * ENCODED_FRAMES * _frame(case) * scale
-            yield Term(N_("kept from encoding"), device, round(max(0.0, gap - decoding)), LATER, Kind.RESERVED)
-        yield _measured(N_("merging adapters"), device, constants.merge * _largest_matrix(case) * 4, _LOADING)
-
-
-def _largest_matrix(case: Case) -> int:
-    return case.config.dim * case.config.ffn_dim
+        encoding = constants.encoder_work * ENCODED_FRAMES * _frame(case)
+        largest = case.config.dim * case.config.ffn_dim
+        yield _measured(N_("VAE encoding"), device, encoding, _CONDITIONING)
+        yield _measured(N_("weights arriving"), device, constants.arriving * largest, _LOADING)
 
 
 def _forward(case: Case, constants: Constants) -> float:

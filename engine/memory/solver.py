@@ -150,7 +150,7 @@ def solve(spec: RunSpec, machine: Machine, runs: Sequence[Measured] | None = Non
     verdict, pace = bench.verdict(spec), bench.pace(spec)
     if verdict.ok:
         return Solution(verdict, pace, spec=spec)
-    changes = tuple(_singles(bench, verdict))
+    changes = tuple(change for change in _singles(bench, verdict) if change.gives > 0)
     smallest = _smallest(bench)
     if smallest is None:
         return Solution(verdict, pace, changes, None)
