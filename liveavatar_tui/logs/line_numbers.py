@@ -1,4 +1,4 @@
-"""Which line an offset is in, and where a line begins: a sparse index of one count for every MiB of a file.
+"""Which line an offset is in: a sparse index of one count for every MiB of a file.
 
 A file of 10 GB costs 80 kB. Built in the background from the beginning; nothing that is shown waits for it. Knows no
 screen. Mutable: one thread polls, any thread asks.
@@ -7,7 +7,6 @@ screen. Mutable: one thread polls, any thread asks.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from typing import Final
 
 from liveavatar_tui.logs.log_file import Extent, LogFile
@@ -70,19 +69,6 @@ class LineNumbers:
             return None
         start = chunk * _CHUNK
         return self._before[chunk] + self._file.extent.read(start, offset - start).count(b"\n")
-
-    def offset(self, number: int) -> int | None:
-        """Where line `number`, from 0, begins; None for one that is not counted or not there."""
-        if number <= 0:
-            return 0 if number == 0 else None
-        if number > self._lines or not self._current:
-            return None
-        chunk = bisect_right(self._before, number - 1) - 1
-        data = self._file.extent.read(chunk * _CHUNK, _CHUNK)
-        at = -1
-        for _nth in range(number - self._before[chunk]):
-            at = data.find(b"\n", at + 1)
-        return chunk * _CHUNK + at + 1
 
     @property
     def _current(self) -> bool:

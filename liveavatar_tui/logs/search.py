@@ -76,11 +76,6 @@ class Search:
         return changed
 
     @property
-    def stale(self) -> bool:
-        """Whether the file has started over since: a search of it must be made again."""
-        return self._extent.generation != self._file.extent.generation
-
-    @property
     def pace(self) -> Pace:
         """Where it is."""
         if self._ended is not None:

@@ -107,9 +107,6 @@ def test_numbers_follow_a_growing_file(tmp_path_factory: pytest.TempPathFactory,
                 assert numbers.total == written.count(b"\n") + (written[-1:] not in (b"", b"\n"))
         for offset in range(0, len(data), 7):
             assert numbers.number(offset) == data[:offset].count(b"\n")
-        breaks = [0, *(at + 1 for at, byte in enumerate(data) if byte == 10)]
-        assert [numbers.offset(number) for number in range(len(breaks))] == breaks
-        assert numbers.offset(len(breaks)) is None and numbers.offset(-1) is None
 
 
 # --- the file itself

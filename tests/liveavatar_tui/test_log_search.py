@@ -135,15 +135,6 @@ def test_hits_are_bounded(feed: LogFeed, monkeypatch: pytest.MonkeyPatch) -> Non
     feed.close()
 
 
-def test_a_search_of_a_file_that_started_over_is_stale(feed: LogFeed) -> None:
-    search = feed.seek(Query(Kind.WORDS, "line"), 0)
-    assert not search.stale
-    feed.file.path.write_bytes(b"fresh\n")
-    feed.poll()
-    assert search.stale
-    feed.close()
-
-
 @settings(max_examples=5, deadline=None)
 @given(
     st.lists(st.binary(max_size=300), max_size=30).map(b"\n".join), st.text(st.characters(codec="utf-8"), min_size=1)
