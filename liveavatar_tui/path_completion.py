@@ -20,14 +20,14 @@ def complete_path(typed: str) -> str | None:
     folder, slash, begun = typed.rpartition("/")
     if not typed.strip() or (not slash and not begun):
         return None
-    place = Path(f"{folder}{slash}" or ".").expanduser()
     try:
+        place = Path(f"{folder}{slash}" or ".").expanduser()
         with os.scandir(place) as entries:
             fitting = sorted(entry.name for entry in islice(entries, _MOST) if _fits(entry.name, begun))
             if not fitting:
                 return None
             is_folder = (place / fitting[0]).is_dir()
-    except OSError:
+    except (OSError, RuntimeError, ValueError):  # the home of nobody; a path with a null
         return None
     return f"{folder}{slash}{fitting[0]}{'/' if is_folder else ''}"
 

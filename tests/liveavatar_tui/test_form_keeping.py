@@ -85,10 +85,10 @@ def test_a_path_goes_on_with_the_first_name_that_fits(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     assert complete_path(f"{tmp_path}/por") == f"{tmp_path}/portrait.png"
-    assert complete_path(f"{tmp_path}/portraits") == f"{tmp_path}/portraits/" or True
+    assert complete_path(f"{tmp_path}/portraits") is None, "it is there whole"
     assert complete_path(f"{tmp_path}/s") == f"{tmp_path}/speech.wav"
     assert complete_path(f"{tmp_path}/.h") == f"{tmp_path}/.hidden"
-    for nothing in (f"{tmp_path}/bad", f"{tmp_path}/zzz", "/no/such/folder/x", "", "   "):
+    for nothing in (f"{tmp_path}/bad", f"{tmp_path}/zzz", "/no/such/folder/x", "~nobody-at-all/x", "/\0/x", "", " "):
         assert complete_path(nothing) is None
 
 
