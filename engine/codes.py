@@ -197,6 +197,21 @@ HOST_RESTARTED: Final = Code(
     N_("The host {host} was restarted while the engine was running."),
     N_("Start the run again"),
 )
+SERVER_ABSENT: Final = Code(
+    "RUN060",
+    N_("No resident engine answers at {path}: {reason}."),
+    N_("Start one: python -m engine.serve"),
+)
+SERVER_TAKEN: Final = Code(
+    "RUN061",
+    N_("A resident engine already listens at {path}."),
+    N_("Use that one, or give another place: python -m engine.serve --socket FILE"),
+)
+NOTHING_RUNS: Final = Code(
+    "RUN062",
+    N_("No job is running in the resident engine at {path}, so there is nothing to swap in."),
+    N_("Submit a job first, or name the adapters in the job itself"),
+)
 LIBRARY_MISSING: Final = Code(
     "RUN050",
     N_("The Python package {name}, which the engine needs, is not installed."),

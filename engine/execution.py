@@ -1,7 +1,6 @@
 """How a model is computed, apart from what it computes: numbers of the weights, of the cache, compiled or not.
 
-A value that is handed down; who computes never asks where it runs. Knows no model, and imports torch only to name
-types.
+A value that is handed down; who computes never asks where it runs. Knows no model.
 """
 
 from __future__ import annotations
@@ -10,6 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import torch
+from platformdirs import user_cache_path
+
+from engine import codes
+from engine.job_folder import APP
+from engine.spec import Precision, RunSpec
+from lora_repository.i18n import _
 
 FP8_CAPABILITY: Final = (8, 9)
 """The first cards that multiply eight-bit numbers: Ada and Hopper."""
@@ -52,3 +57,26 @@ class Execution:
             key_multiple=128,
             ahead=1,
         )
+
+
+def execution_of(spec: RunSpec, *, embedded: bool) -> Execution:
+    """The first card with all that makes it fast; else the processor in float32, where the embedded model always runs.
+
+    Parity mode computes plainly. Raises Problem RUN002 where the card has no unit for eight bits.
+    """
+    from engine.compiling import be_deterministic, keep_compiled
+
+    if embedded or not torch.cuda.is_available():
+        return Execution()
+    device = torch.device("cuda:0")
+    if spec.parity:
+        return Execution(device, torch.bfloat16)
+    narrow = spec.precision is Precision.FP8, spec.cache_precision is Precision.FP8
+    if any(narrow) and torch.cuda.get_device_capability(device) < FP8_CAPABILITY:
+        expected = _("a card of compute capability 8.9 or later")
+        raise codes.SPEC_WRONG.problem(
+            exit_code=2, field="--precision", value="fp8", expected=expected, example="--precision bf16"
+        )
+    keep_compiled(user_cache_path(APP) / "compiled")
+    be_deterministic()
+    return Execution.on_card(device, narrow_weights=narrow[0], narrow_cache=narrow[1])

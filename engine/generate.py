@@ -70,6 +70,8 @@ class Scene:
     inputs: Inputs
     picture: Tensor
     still: Tensor
+    context: Tensor
+    """The prompt's rows [1, tokens, text_dim]."""
     condition: Condition
     speech: AudioFeatures
 
@@ -96,9 +98,10 @@ def set_scene(models: Models, inputs: Inputs) -> Scene:
     weight = models.vae.conv1.weight
     picture = prepare(inputs.image, inputs.height, inputs.width, parity=inputs.parity).to(weight.device)
     still = encode_still(models.vae, picture, UPSTREAM_STILL_FRAMES if inputs.parity else STILL_FRAMES)
-    condition = make_condition(models.dit, still, models.text.encode(inputs.prompt))
+    context = models.text.encode(inputs.prompt)
+    condition = make_condition(models.dit, still, context)
     speech = AudioFeatures(models.audio, inputs.audio, blocks=inputs.blocks, whole=inputs.parity)
-    return Scene(inputs, picture, still, condition, speech)
+    return Scene(inputs, picture, still, context, condition, speech)
 
 
 def generate(

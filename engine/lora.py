@@ -66,7 +66,7 @@ class ActiveWeights:
     """
 
     def __init__(self, model: nn.Module, stored: Mapping[str, Tensor]) -> None:
-        self._model = model
+        self.model = model
         self._stored = stored
         self._touched: frozenset[str] = frozenset()
 
@@ -104,10 +104,10 @@ class ActiveWeights:
 
     def _bases(self, modules: Sequence[str]) -> Iterator[Tensor]:
         """Pristine weights in order; what must come from the host is under way before it is asked for."""
-        uploads = Uploads(next(self._model.parameters()).device)
+        uploads = Uploads(next(self.model.parameters()).device)
         following = dict(pairwise(modules))
         for module in modules:
-            linear = self._model.get_submodule(module)
+            linear = self.model.get_submodule(module)
             dtype = cast("Tensor", linear.bias).dtype if isinstance(linear, Fp8Linear) else self._weight(module).dtype
             ahead = following.get(module)
             if ahead is not None and self._is_elsewhere(ahead):
@@ -118,18 +118,18 @@ class ActiveWeights:
                 yield uploads.take(module, lambda name: self._stored[f"{name}.weight"]).to(dtype)
 
     def _is_elsewhere(self, module: str) -> bool:
-        return module in self._touched or isinstance(self._model.get_submodule(module), Fp8Linear)
+        return module in self._touched or isinstance(self.model.get_submodule(module), Fp8Linear)
 
     def _weight(self, module: str) -> Tensor:
-        return self._model.get_parameter(f"{module}.weight")
+        return self.model.get_parameter(f"{module}.weight")
 
     def _form(self, module: str, weight: Tensor) -> Form:
-        if isinstance(self._model.get_submodule(module), Fp8Linear):
+        if isinstance(self.model.get_submodule(module), Fp8Linear):
             return tuple(to_rows(weight))
         return (weight,)
 
     def _place(self, module: str, form: Form) -> None:
-        linear = self._model.get_submodule(module)
+        linear = self.model.get_submodule(module)
         if isinstance(linear, Fp8Linear):
             linear.take(Rows(*form))
         else:

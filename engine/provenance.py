@@ -36,20 +36,15 @@ class Provenance:
         self._pixels = hashlib.sha256()
         self._latents = hashlib.sha256()
         self._adapters: list[dict[str, object]] = []
+        self._swaps: list[dict[str, object]] = []
 
     def adapters(self, parts: Iterable[PartProof]) -> None:
         """Hash the adapters that are about to be merged, in order."""
-        self._adapters = [
-            {
-                "file": str(part.file),
-                "sha256": sha256(part.file),
-                "target": part.target,
-                "rank": part.rank,
-                "alpha": part.alpha,
-                "strength": part.strength,
-            }
-            for part in parts
-        ]
+        self._adapters = _told(parts)
+
+    def swapped(self, block: int, parts: Iterable[PartProof], *, restart: bool) -> None:
+        """Other adapters from block `block` on."""
+        self._swaps.append({"block": block, "restart": restart, "adapters": _told(parts)})
 
     def saw(self, frames: NDArray[np.uint8], latents: NDArray[np.float32] | None = None) -> None:
         """Frames [T, H, W, 3] that went into the video, in order, and the latents that they were decoded from."""
@@ -67,6 +62,7 @@ class Provenance:
             "latents_sha256": self._latents.hexdigest(),
             "inputs": {name: {"file": file, "sha256": sha256(Path(file))} for name, file in inputs.items()},
             "adapters": self._adapters,
+            "swaps": self._swaps,
             "base_model": {
                 "folder": str(self._layout.root),
                 "files": {
@@ -84,6 +80,20 @@ class Provenance:
             "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
         }
         return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
+
+
+def _told(parts: Iterable[PartProof]) -> list[dict[str, object]]:
+    return [
+        {
+            "file": str(part.file),
+            "sha256": sha256(part.file),
+            "target": part.target,
+            "rank": part.rank,
+            "alpha": part.alpha,
+            "strength": part.strength,
+        }
+        for part in parts
+    ]
 
 
 def sha256(path: Path) -> str:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from platformdirs import user_cache_path
-
 from engine import codes
 from engine.cores import usable_cores
-from engine.job_folder import APP, JobFolder
+from engine.job_folder import JobFolder
 from engine.log import LOG
 from engine.media import blocks_for
 from engine.memory import Stage as MemoryStage
@@ -26,7 +24,7 @@ from engine.preview_player import PreviewPlayer
 from engine.protocol import AdapterLoaded, Finished, Memory, Phase, Plan, Preview, Warned
 from engine.provenance import Provenance
 from engine.resolving import Resolved, resolve, video_size
-from engine.spec import FPS, Precision, RunSpec
+from engine.spec import FPS, RunSpec
 from engine.stage import Pace, Stage
 from engine.video_sink import VideoSink, save_preview
 from lora_repository.files import write_whole
@@ -35,13 +33,16 @@ from lora_repository.proof import PartProof
 from lora_repository.wording import shown
 
 if TYPE_CHECKING:
-    from engine.execution import Execution
     from engine.generate import Inputs, Scene
     from engine.load import Models
+    from engine.resident import Resident
+    from engine.rollout import Turn
 
 MEMORY_EVERY: Final = 4
 """Blocks between two memory events: 2 s of video."""
 PORTRAIT_NAME: Final = "portrait.png"
+_TARGETS: Final = {"dit": "DiT", "t5": "T5"}
+"""What the log calls the models that adapters are for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,11 @@ class Job:
         return self.resolved.spec
 
 
-def run(spec: RunSpec, folder: JobFolder, stage: Stage) -> Finished:
-    """Make the video in `folder`; raises Problem, Stopped, or whatever a library raises."""
+def run(spec: RunSpec, folder: JobFolder, stage: Stage, resident: Resident | None = None) -> Finished:
+    """Make the video in `folder`; raises Problem, Stopped, or whatever a library raises.
+
+    `resident` keeps the base model for the next run; without one it is let go at the end.
+    """
     # 1. everything that can be wrong before a weight is read
     resolved = resolve(spec)
     for finding in resolved.warnings:
@@ -69,8 +73,9 @@ def run(spec: RunSpec, folder: JobFolder, stage: Stage) -> Finished:
     # 2. the model, with the adapters in it
     stage.enter(Phase.LOADING)
     threads = _set_threads(spec.threads)
-    models = _load(job)
-    _adapt(job, models, provenance)
+    resident = _resident() if resident is None else resident
+    models = _load(job, resident)
+    _adapt(job, resident, provenance)
     loaded = time.monotonic()
     watch = MemoryWatch(resolved, models.device)
     watch.saw(MemoryStage.LOADING)
@@ -82,7 +87,7 @@ def run(spec: RunSpec, folder: JobFolder, stage: Stage) -> Finished:
     watch.plan(inputs.height, inputs.width)
     # 4. frames, into the file as they come
     stage.enter(Phase.GENERATING)
-    finished = _generate(job, models, scene, provenance, loaded, watch)
+    finished = _generate(job, models, scene, provenance, loaded, watch, resident)
     watch.saw(MemoryStage.DECODING)
     watch.keep(finished, folder.root.name)
     # 5. where it came from
@@ -106,10 +111,14 @@ def _set_threads(asked: int | None) -> int:
     return threads
 
 
-def _load(job: Job) -> Models:
-    """Every part of the base model, where and as it will be computed."""
-    from engine.load import load_models
+def _resident() -> Resident:
+    from engine.resident import Resident
 
+    return Resident()
+
+
+def _load(job: Job, resident: Resident) -> Models:
+    """Every part of the base model, where and as it will be computed."""
     names = {
         "text": _("text encoder"),
         "dit": _("avatar model"),
@@ -121,60 +130,33 @@ def _load(job: Job) -> Models:
         job.stage.note(names[part], share)
         job.stage.go_on()
 
-    execution = _execution(job.spec, embedded=job.resolved.layout.embedded)
+    from engine.execution import execution_of
+
+    execution = execution_of(job.spec, embedded=job.resolved.layout.embedded)
     LOG.info("Loading %s on %s", shown(job.resolved.layout.root), execution.device)
-    return load_models(job.resolved.layout, execution.device, execution.dtype, told, execution=execution)
+    return resident.models(job.resolved.layout, execution, told)
 
 
-def _execution(spec: RunSpec, *, embedded: bool) -> Execution:
-    """The first card with all that makes it fast; else the processor in float32, where the embedded model always runs.
-
-    Parity mode computes plainly. Raises Problem RUN002 where the card has no unit for eight bits.
-    """
-    import torch
-
-    from engine.compiling import be_deterministic, keep_compiled
-    from engine.execution import FP8_CAPABILITY, Execution
-
-    if embedded or not torch.cuda.is_available():
-        return Execution()
-    device = torch.device("cuda:0")
-    if spec.parity:
-        return Execution(device, torch.bfloat16)
-    narrow = spec.precision is Precision.FP8, spec.cache_precision is Precision.FP8
-    if any(narrow) and torch.cuda.get_device_capability(device) < FP8_CAPABILITY:
-        expected = _("a card of compute capability 8.9 or later")
-        raise codes.SPEC_WRONG.problem(
-            exit_code=2, field="--precision", value="fp8", expected=expected, example="--precision bf16"
-        )
-    keep_compiled(user_cache_path(APP) / "compiled")
-    be_deterministic()
-    return Execution.on_card(device, narrow_weights=narrow[0], narrow_cache=narrow[1])
-
-
-def _adapt(job: Job, models: Models, provenance: Provenance) -> None:
+def _adapt(job: Job, resident: Resident, provenance: Provenance) -> None:
     """Merge the stack into the models, and say so in the words that people look for in the log."""
-    from engine.lora import ActiveWeights
-
     proofs = job.resolved.proofs
+    parts = [part for proof in proofs for part in proof.parts]
     if not proofs:
         LOG.info("No LoRA: the base model as it is")
-        return
-    parts = [part for proof in proofs for part in proof.parts]
-    provenance.adapters(parts)
-    targets = {
-        "dit": ("DiT", models.dit, models.dit_weights),
-        "t5": ("T5", models.text.model, models.text_weights),
-    }
     for proof in proofs:
         LOG.info("Loading DMD LoRA from %s", shown(proof.path) + ("/" if proof.path.is_dir() else ""))
-    for target, (_name, model, stored) in targets.items():
-        ActiveWeights(model, stored).apply([part for part in parts if part.target == target])
+    provenance.adapters(parts)
+    resident.apply(parts)
+    _tell_adapters(job, parts)
+
+
+def _tell_adapters(job: Job, parts: Sequence[PartProof]) -> None:
     for part in parts:
         LOG.info("Loaded %s (rank=%d, alpha=%g)", shown(part.file.name), part.rank, part.alpha)
         job.stage.tell(_told(part))
-    names = [name for target, (name, _model, _stored) in targets.items() if any(p.target == target for p in parts)]
-    LOG.info("LoRA injection completed for %s modules", " and ".join(names))
+    names = [name for target, name in _TARGETS.items() if any(part.target == target for part in parts)]
+    if names:
+        LOG.info("LoRA injection completed for %s modules", " and ".join(names))
 
 
 def _told(part: PartProof) -> AdapterLoaded:
@@ -237,7 +219,13 @@ def drivable(job: Job, portrait: Path, height: int, width: int) -> Path:
 
 
 def _generate(
-    job: Job, models: Models, scene: Scene, provenance: Provenance, loaded: float, watch: MemoryWatch
+    job: Job,
+    models: Models,
+    scene: Scene,
+    provenance: Provenance,
+    loaded: float,
+    watch: MemoryWatch,
+    resident: Resident,
 ) -> Finished:
     """Blocks of frames into the file, with progress, preview and memory told; the file is whole when this returns."""
     from engine.generate import generate
@@ -255,6 +243,7 @@ def _generate(
             steps=job.spec.sample_steps,
             passes=job.spec.passes,
             seed=job.spec.seed,
+            turn=_Turns(job, scene, provenance, resident),
         ):
             sink.write(block.frames)
             provenance.saw(block.frames, block.latents)
@@ -278,6 +267,24 @@ def _generate(
         fps=round(sink.frames / took, 2),
         first_frame_s=first_frame_s,
     )
+
+
+class _Turns:
+    """Mutable: asked before every block; puts in place what somebody outside has prepared, and tells of it."""
+
+    def __init__(self, job: Job, scene: Scene, provenance: Provenance, resident: Resident) -> None:
+        self._job, self._scene, self._provenance, self._resident = job, scene, provenance, resident
+        self._block = 0
+
+    def __call__(self) -> Turn | None:
+        made = self._resident.turn(self._scene)
+        self._block += 1
+        if made is None:
+            return None
+        turn, change = made
+        self._provenance.swapped(self._block - 1, change.parts, restart=change.restart)
+        _tell_adapters(self._job, change.parts)
+        return turn
 
 
 def _tell(stage: Stage, readings: Iterable[Memory]) -> None:
