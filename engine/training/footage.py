@@ -26,6 +26,16 @@ def cuts(path: Path, height: int, width: int, frames: int) -> Iterator[Tensor]:
         yield pixels / 127.5 - 1
 
 
+def shape(path: Path) -> tuple[int, int]:
+    """Height and width of a video's pictures; raises Problem TRAIN003."""
+    try:
+        with av.open(str(path.absolute())) as container:
+            stream = container.streams.video[0]
+            return int(stream.height), int(stream.width)
+    except (av.FFmpegError, IndexError) as fault:
+        raise codes.FOLDER_UNREADABLE.problem(path=str(path), reason=str(fault)) from fault
+
+
 def _frames(path: Path, height: int, width: int) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
     """What is seen at each 25th of a second: the newest picture that is not later."""
     moment, last = Fraction(0), None

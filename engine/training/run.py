@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from engine.training.learning import Learner
 
 CHECKPOINTS_IN_ALL: Final = 10
-_WIDE: Final = (384, 704)
 _MEMORY_EVERY: Final = 20
 _PACE: Final = 8
 """Steps that the told speed looks back on."""
@@ -145,15 +144,15 @@ def begin(spec: TrainSpec, models: Models, stock: Stock, *, resume: bool) -> tup
     from engine.training.adapters import Adapted, inject
     from engine.training.learning import Learner, compute_twice
 
-    torch.manual_seed(spec.seed)  # PEFT draws the first weights from the global stream
+    dit, text = models.dit, models.text.model if spec.t5_rank else None  # loaded here at the latest: that draws too
     dit_table, t5_table = base_tables(models.layout)
-    inject(models.dit, dit_table, spec.target_modules, spec.lora_rank, spec.lora_alpha)
-    text = models.text.model if spec.t5_rank else None
+    torch.manual_seed(spec.seed)  # PEFT draws the first weights from the global stream
+    inject(dit, dit_table, spec.target_modules, spec.lora_rank, spec.lora_alpha)
     if text is not None:
         inject(text, t5_table, spec.target_modules, spec.t5_rank, spec.lora_alpha)
     if spec.checkpointing if spec.checkpointing is not None else models.device.type == "cuda":
-        compute_twice(models.dit.blocks)
-    adapted = Adapted(models.dit, text)
+        compute_twice(dit.blocks)
+    adapted = Adapted(dit, text)
     learner = Learner(spec, adapted, stock, models.device)
     if resume and places.begun(spec):
         position = checkpoint.go_on(spec, learner.training)
@@ -244,13 +243,16 @@ class _Loop:
 
 
 def frame_size(spec: TrainSpec, material: Material) -> tuple[int, int]:
-    """Height and width of what is trained: of the first picture's shape; videos alone are wide; embedded has one."""
+    """Height and width of what is trained: of the first picture's shape, else of the first video's."""
     if spec.base_model == EMBEDDED:
         return EMBEDDED_SIDE, EMBEDDED_SIDE
-    if not material.pictures:
-        return _WIDE
-    first = read_portrait(material.pictures[0])
-    return size_for(first.height, first.width, RunSpec(prompt="", image="", audio="", size=spec.size).area())
+    area = RunSpec(prompt="", image="", audio="", size=spec.size).area()
+    if material.pictures:
+        first = read_portrait(material.pictures[0])
+        return size_for(first.height, first.width, area)
+    from engine.training.footage import shape
+
+    return size_for(*shape(material.videos[0]), area)
 
 
 def _below(spec: TrainSpec) -> tuple[Path, ...]:

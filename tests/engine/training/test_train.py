@@ -132,6 +132,14 @@ def test_killed_at_any_step_it_ends_with_the_same_bits(data: Path, whole: TrainS
     assert ended.read_bytes() == undisturbed.read_bytes()
 
 
+def test_what_was_kept_of_the_files_changes_nothing(data: Path, whole: TrainSpec, tmp_path: Path) -> None:
+    chosen = spec(data, tmp_path / "out")
+    shutil.copytree(Path(whole.output_dir) / "cache", tmp_path / "out" / "cache")
+    run(chosen)
+    again, before = (Path(one.output_dir) / "dmd_lora.safetensors" for one in (chosen, whole))
+    assert again.read_bytes() == before.read_bytes()
+
+
 def test_a_training_is_not_written_over(whole: TrainSpec) -> None:
     with pytest.raises(Problem, match="TRAIN004"):
         run(whole)
