@@ -25,6 +25,7 @@ from engine.load import Models, Told, load_models
 from engine.log import LOG
 from engine.lora import ActiveWeights, Prepared
 from engine.rollout import Turn
+from engine.weights import Pinned
 from lora_repository.proof import PartProof
 
 _DIT: Final = "dit"
@@ -52,6 +53,7 @@ class Resident:
         self._context: Tensor | None = None
         """The prompt's rows, where a swap has changed them since the job began."""
         self._lock = threading.Lock()
+        self._pinned = False
         self.swaps = 0
         """Swaps that were put in place."""
 
@@ -65,8 +67,12 @@ class Resident:
         """Its folder."""
         return "" if self.layout is None else str(self.layout.root)
 
-    def models(self, layout: CheckpointLayout, execution: Execution, told: Told) -> Models:
-        """The base model: the one in memory, or another in its place."""
+    def models(self, layout: CheckpointLayout, execution: Execution, told: Told, *, pinned: bool = False) -> Models:
+        """The base model: the one in memory, or another in its place.
+
+        `pinned` keeps the base of the avatar model in pinned memory of the host for later swaps onto a card.
+        """
+        self._pinned = pinned and execution.device.type == "cuda"
         if self._models is None or self._key != (layout, execution):
             self._key, self._models, self._active, self._text_parts = None, None, {}, ()
             gc.collect()
@@ -139,7 +145,8 @@ class Resident:
         model, stored = (models.dit, models.dit_weights) if target == _DIT else (models.text.model, models.text_weights)
         held = self._active.get(target)
         if held is None or held.model is not model:
-            held = self._active[target] = ActiveWeights(model, stored)
+            table = Pinned(stored) if self._pinned and target == _DIT else stored
+            held = self._active[target] = ActiveWeights(model, table)
         return held
 
     def _loaded(self) -> Models:

@@ -24,7 +24,7 @@ from engine.preview_player import PreviewPlayer
 from engine.protocol import AdapterLoaded, Finished, Memory, Phase, Plan, Preview, Warned
 from engine.provenance import Provenance
 from engine.resolving import Resolved, resolve, video_size
-from engine.spec import FPS, RunSpec
+from engine.spec import FPS, Pristine, RunSpec
 from engine.stage import Pace, Stage
 from engine.video_sink import VideoSink, save_preview
 from lora_repository.files import write_whole
@@ -134,7 +134,8 @@ def _load(job: Job, resident: Resident) -> Models:
 
     execution = execution_of(job.spec, embedded=job.resolved.layout.embedded)
     LOG.info("Loading %s on %s", shown(job.resolved.layout.root), execution.device)
-    return resident.models(job.resolved.layout, execution, told)
+    pinned = job.spec.pristine is Pristine.HOST
+    return resident.models(job.resolved.layout, execution, told, pinned=pinned)
 
 
 def _adapt(job: Job, resident: Resident, provenance: Provenance) -> None:

@@ -90,6 +90,28 @@ class Weights(Mapping[str, Tensor]):
         return len(self.shapes)
 
 
+class Pinned(Mapping[str, Tensor]):
+    """Mutable: another table's tensors, kept in pinned memory of the host from their first use on.
+
+    From there they reach a card ten times sooner than from a mapped file; of the 14B model they are 27 GiB.
+    """
+
+    def __init__(self, table: Mapping[str, Tensor]) -> None:
+        self._table = table
+        self._kept: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._kept:
+            self._kept[name] = self._table[name].pin_memory()
+        return self._kept[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+
 def _safetensors(path: Path) -> tuple[dict[str, Stored], Callable[[str], Tensor]]:
     file: Any = safe_open(path, framework="pt", device="cpu")
     header = read_header(path)
