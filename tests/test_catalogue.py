@@ -32,11 +32,12 @@ CHINESE = LOCALE / "zh_CN" / "LC_MESSAGES" / "liveavatar.po"
 HAN = re.compile(r"[\u4e00-\u9fff]")
 MARKERS = ("_", "N_", "ngettext")
 THE_SAME = re.compile(
-    r"[,;] $|v<major>|chmod |pip install |--sample-steps |\{\w+\}(\.? \{\w+\})?$|(LoRA|VAE|config\.json: \{reason\}\.)$"
+    r"[,;] $|v<major>|(chmod|pip install|mkdir -p|unset|ulimit|liveavatar-tui serve) |--(sample-steps|size|precision) |"
+    r"\{\w+\}(\.? \{\w+\})?$|(LoRA|VAE|NCCL|Alpha|config\.json: \{reason\}\.)$|PCIe \{|systemd scope |approved calm-voice$"
 )
 """Messages without a word to translate: a command, a flag, a value, a term, a comma."""
-TOOLS = re.compile(r"engine/embedded/(corpus|metrics|train|portrait_reader)")
-"""What makes the embedded model: run by developers, in English."""
+TOOLS = re.compile(r"(engine/embedded/(corpus|metrics|train|portrait_reader)|engine/bench)")
+"""What makes the embedded model, and what measures the engine: run by developers, in English."""
 SINKS = frozenset(
     {"say", "complain", "notify", "tell", "Content", "styled", "Static", "paragraph", "Question", "AskReason"}
     | {"Finding", "problem", "add_command", "Field", "Choice", "Tick", "Button"}

@@ -192,7 +192,7 @@ def parse(arguments: Sequence[str]) -> tuple[Request, JobFolder]:
 def _parser() -> _Parser:
     parser = _Parser(
         prog="python -m engine.compare",
-        description=_("Which of two adapters is better: the same questions to both, with 95 % intervals."),
+        description=_("Which of two adapters is better: the same questions to both, with 95 per cent intervals."),
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )

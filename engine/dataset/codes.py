@@ -30,7 +30,7 @@ FACE_STRANGE: Final = Code(
     N_("It shows somebody else than the other pictures: {found} from them, and {most} is the most."),
     N_("Take it out."),
 )
-FACE_SMALL: Final = Code("DATA008", N_("The face takes only {percent} % of its width."), _FIX)
+FACE_SMALL: Final = Code("DATA008", N_("The face takes only {percent} per cent of its width."), _FIX)
 PICTURE_EXPOSURE: Final = Code(
     "DATA009", N_("It is too dark or too bright: mean {found} of 255."), N_("Use a picture in better light.")
 )
@@ -44,14 +44,14 @@ SOUND_CHANNELS: Final = Code("DATA022", N_("It has {found} channels; one is hear
 SOUND_LONG: Final = Code("DATA023", N_("It lasts {found} s; 30 s are the most."), _FIX)
 SOUND_SHORT: Final = Code("DATA024", N_("It lasts {found} s; a clip needs {least} s."), N_("Use a longer recording."))
 SOUND_CLIPPED: Final = Code(
-    "DATA025", N_("{percent} % of its samples are as loud as can be: it is overdriven."), N_("Record it again, softer.")
+    "DATA025", N_("{percent} per cent of its samples are as loud as can be: it is overdriven."), N_("Record it again, softer.")
 )
 SOUND_NOISY: Final = Code(
     "DATA026",
     N_("Its noise is only {found} dB below its speech; {least} dB are needed."),
     N_("Record it in a quiet room."),
 )
-SOUND_SILENT: Final = Code("DATA027", N_("{percent} % of it is silence."), N_("Cut the silence out."))
+SOUND_SILENT: Final = Code("DATA027", N_("{percent} per cent of it is silence."), N_("Cut the silence out."))
 SOUND_MUSIC: Final = Code("DATA028", N_("Music or a steady tone fills its pauses."), N_("Use speech without music."))
 
 # --- prompts

@@ -90,7 +90,7 @@ def available() -> bool:
 def read(frames: NDArray[np.uint8], at_most: int = 1) -> Mesh:
     """Of pictures [T, H, W, 3]; raises Problem AVATAR011 without MediaPipe."""
     if not available():
-        raise problem("AVATAR011", _("Landmarks need MediaPipe."), 'pip install "liveavatar-tui[evaluate]"')
+        raise problem("AVATAR011", _("Landmarks need MediaPipe."), _('pip install "liveavatar-tui[evaluate]"'))
     import mediapipe
 
     height, width = frames.shape[1:3]

@@ -154,7 +154,8 @@ def _say_map(one: HeatMap, what: str) -> None:
 
     unit = {"relative": ", %", "absolute": ", " + _("absolute"), "cosine": ""}[one.unit]
     wide = max(len(row) for row in one.rows)
-    say(f"{one.title or _('alone')}: {what}{unit}")
+    title = one.title or _("alone")
+    say(f"{title}: {what}{unit}")
     for line in _heads(one.columns):
         say((" " * (wide + 2) + "".join(line)).rstrip())
     for row, values in zip(one.rows, one.values, strict=True):

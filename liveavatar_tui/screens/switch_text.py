@@ -13,12 +13,13 @@ from lora_repository.i18n import _, ngettext
 
 PRODUCTION = "production"
 _SHOWN_JOBS = 3
+_BADGE = "bold $production on $accent"
 
 
 def channel_name(channel: str) -> Content:
     """A channel as it stands everywhere: production in capitals on its colour."""
     if channel == PRODUCTION:
-        return Content.styled(f" {channel.upper()} ", "bold $production on $accent")
+        return Content.styled(f" {channel.upper()} ", _BADGE)
     style = {"latest": "bold $primary", "staging": "bold $secondary"}.get(channel, "bold")
     return Content.styled(safe_text(channel), style)
 
