@@ -33,7 +33,8 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 MARKERS = ("_", "N_", "ngettext")
 THE_SAME = re.compile(
     r"[,;] $|v<major>|(chmod|pip install|mkdir -p|unset|ulimit|liveavatar-tui serve) |--(sample-steps|size|precision) |"
-    r"\{\w+\}(\.? \{\w+\})?$|(LoRA|VAE|NCCL|Alpha|config\.json: \{reason\}\.)$|PCIe \{|systemd scope |approved calm-voice$"
+    r"\{\w+\}(\.? \{\w+\})?$|(LoRA|VAE|NCCL|Alpha|config\.json: \{reason\}\.)$|PCIe \{|systemd scope |"
+    r"approved calm-voice$"
 )
 """Messages without a word to translate: a command, a flag, a value, a term, a comma."""
 TOOLS = re.compile(r"(engine/embedded/(corpus|metrics|train|portrait_reader)|engine/bench)")

@@ -30,8 +30,8 @@ PAGES: Final = {
     "preflight.md": (
         "PRE",
         "Preflight codes",
-        "What only preflight knows. PRE010, PRE011, PRE020, PRE023, PRE025, PRE030, PRE031, the first kind of PRE032, and\n"
-        "PRE040 to PRE047 forbid a launch; the others are warnings.\n"
+        "What only preflight knows. PRE010, PRE011, PRE020, PRE023, PRE025, PRE030, PRE031, the first kind of PRE032,\n"
+        "and PRE040 to PRE047 forbid a launch; the others are warnings.\n"
         "Preflight also reports [run codes](run.md) and [LoRA codes](lora.md): it uses the engine's own checks.",
     ),
     "training.md": (

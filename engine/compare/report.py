@@ -65,8 +65,8 @@ def _figures(part: tuple[float, float, float] | None) -> str:
 
 def _about() -> str:
     return _(
-        "In brackets: 95 per cent intervals of 2,000 paired draws. Gain is positive where the first is better. A measure "
-        "whose value of the second's videos touches that of the same videos spoilt on purpose abstains."
+        "In brackets: 95 per cent intervals of 2,000 paired draws. Gain is positive where the first is better. A "
+        "measure whose value of the second's videos touches that of the same videos spoilt on purpose abstains."
     )
 
 

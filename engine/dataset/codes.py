@@ -44,7 +44,9 @@ SOUND_CHANNELS: Final = Code("DATA022", N_("It has {found} channels; one is hear
 SOUND_LONG: Final = Code("DATA023", N_("It lasts {found} s; 30 s are the most."), _FIX)
 SOUND_SHORT: Final = Code("DATA024", N_("It lasts {found} s; a clip needs {least} s."), N_("Use a longer recording."))
 SOUND_CLIPPED: Final = Code(
-    "DATA025", N_("{percent} per cent of its samples are as loud as can be: it is overdriven."), N_("Record it again, softer.")
+    "DATA025",
+    N_("{percent} per cent of its samples are as loud as can be: it is overdriven."),
+    N_("Record it again, softer."),
 )
 SOUND_NOISY: Final = Code(
     "DATA026",

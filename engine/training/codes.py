@@ -57,7 +57,10 @@ GRADIENT_LEAPS: Final = Code(
 )
 OVERFITTING: Final = Code(
     "TRAIN012",
-    N_("Since step {best} the clips that are not trained on get worse, by {percent} per cent so far: it learns by heart."),
+    N_(
+        "Since step {best} the clips that are not trained on get worse, by {percent} per cent so far: "
+        "it learns by heart."
+    ),
     N_("Take the checkpoint of step {best}, or give more pictures and speeches."),
 )
 LIBRARY_MISSING: Final = Code(

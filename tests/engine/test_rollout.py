@@ -9,9 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from engine.cache import RING_BLOCKS, ConditionCache, Ring, Shape
-from engine.conditioning import Condition, prefill
-from engine.execution import Execution
+from engine.cache import RING_BLOCKS
+from engine.conditioning import Condition
 from engine.model.attention import KeyValue, attend
 from engine.model.dit import DiT
 from engine.model.rope import apply_rope, condition_positions, noisy_positions, reference_frame, rope_table

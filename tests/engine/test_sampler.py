@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from engine.randomness import FARTHEST, NEAREST, CounterDraws, UpstreamDraws
-from engine.sampler import euler, schedule, sigmas, timesteps
+from engine.sampler import euler, sigmas, timesteps
 
 SHAPE = (4, 3, 8, 16)
 # Recorded from diffusers' FlowMatchEulerDiscreteScheduler(shift=3), float32.
