@@ -25,7 +25,7 @@ _PATIENCE_S: Final = 120
 
 
 async def take(language: str) -> None:
-    """Walk through the app once; `versions`, `generate` and `running`, other languages than English with a suffix."""
+    """Walk through the app once; `versions`, `generate`, `running` and `home`, other languages than English with a suffix."""
     set_language(language)
     app = LiveAvatarApp(load_settings(HERE.parent.parent / "config.yaml"), host="gpu-07")
     suffix = "" if language == "en" else f".{language}"
@@ -37,6 +37,7 @@ async def take(language: str) -> None:
         return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
     async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("1")
         await _until(pilot, lambda: text().count("✓") >= 2)
         picture("versions")
         await pilot.press("2")
@@ -48,6 +49,9 @@ async def take(language: str) -> None:
         await pilot.pause(2)
         picture("running")
         await _until(pilot, lambda: "output.mp4" in text())
+        await pilot.press("0")
+        await pilot.pause(2)
+        picture("home")
 
 
 async def _until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
