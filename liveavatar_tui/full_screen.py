@@ -20,7 +20,7 @@ from textual.screen import Screen
 from textual.theme import Theme, ThemeProvider
 from textual.widgets.option_list import Option
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.messages import GenerateWith, OpenJob, RepeatJob, SettingsChanged, ShowVersion
 from liveavatar_tui.screens.home import HomeScreen
 from liveavatar_tui.settings import Settings
@@ -64,7 +64,7 @@ class LiveAvatarApp(App[int]):
     TITLE = "Live Avatar"
     # The first screen's sheet with the app's: a sheet that comes later makes Textual read all of them again.
     CSS_PATH = ["full_screen.tcss", "screens/home.tcss"]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.APP)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.APP)
     DEFAULT_MODE = "home"
     theme = Reactive(DARK.name)
     ENABLE_COMMAND_PALETTE = True

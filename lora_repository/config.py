@@ -62,12 +62,24 @@ def read_config(path: Path) -> tuple[ContractConfig | None, list[Finding]]:
 
 def parse_config(data: bytes, path: Path) -> tuple[ContractConfig | None, list[Finding]]:
     """As `read_config`, from the file's bytes; `path` is for the report."""
+    flawless = _flawless(data)
+    return _parse(data, path) if flawless is None else (flawless, [])
+
+
+@lru_cache(maxsize=256)  # versions of one training say the same
+def _flawless(data: bytes) -> ContractConfig | None:
+    """The contract where there is nothing to report, so that no path is named; else None."""
+    config, findings = _parse(data, Path())
+    return None if findings else config
+
+
+def _parse(data: bytes, path: Path) -> tuple[ContractConfig | None, list[Finding]]:
     if len(data) > _LARGEST:
         return None, [_broken(path, _("it is larger than 1 MB"))]
     if data.startswith(BOM_UTF8):
         return None, [_broken(path, _("it begins with a byte order mark"))]
     try:
-        members = list(_members_of(data))
+        members = read_object(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         return None, [_broken(path, _("byte {n} is not UTF-8").format(n=error.start + 1))]
     except JSONDecodeError as error:
@@ -85,11 +97,6 @@ def parse_config(data: bytes, path: Path) -> tuple[ContractConfig | None, list[F
         values.get("base_adapter"),
     )
     return config, findings
-
-
-@lru_cache(maxsize=256)  # versions of one training say the same
-def _members_of(data: bytes) -> tuple[Member, ...]:
-    return tuple(read_object(data.decode("utf-8")))
 
 
 def rebuild_command(path: Path, *, r: int = 8, dmd_rank: int = 4) -> str:

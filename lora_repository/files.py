@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ def sync_folder(path: Path) -> None:
 
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
     """Replace the file at `path` by `data`: written beside with `mode` or that of the old one, fsynced, renamed."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}")
     try:
         with beside.open("wb") as file:
             if mode is None and path.exists():

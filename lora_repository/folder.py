@@ -108,14 +108,17 @@ def _modes(path: Path, names: list[str]) -> list[Finding]:
     findings = []
     for place in [path, *(path / name for name in CONTRACT_NAMES if name in names)]:
         try:
-            status = place.stat()
+            status = place.lstat()
+            linked = stat.S_ISLNK(status.st_mode)
+            if linked:
+                status = place.stat()
         except OSError:
             continue
         if status.st_mode & stat.S_IWOTH:
             message = _("Everybody may write to {path}.").format(path=shown(place))
             fix = command("chmod", "o-w", place)
             findings.append(Finding(OPEN_TO_ALL, Severity.WARNING, message, fix, shown(place)))
-        if place != path and place.is_symlink():
+        if place != path and linked:
             findings += _leads_out(path, place)
     return findings
 

@@ -25,7 +25,7 @@ _PATIENCE_S: Final = 120
 
 
 async def take(language: str) -> None:
-    """Walk through the app once; `versions`, `generate`, `running` and `home`, other languages than English with a suffix."""
+    """Walk through the app once: `versions`, `generate`, `running`, `home`; with a suffix for other languages."""
     set_language(language)
     app = LiveAvatarApp(load_settings(HERE.parent.parent / "config.yaml"), host="gpu-07")
     suffix = "" if language == "en" else f".{language}"

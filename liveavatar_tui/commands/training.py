@@ -9,6 +9,7 @@ from liveavatar_tui.commands.output import say, say_findings, say_json
 from liveavatar_tui.commands.parser import add_command, add_json, as_json, examples
 from liveavatar_tui.commands.shared import settings_of
 from lora_repository.i18n import _
+from lora_repository.wording import command
 
 if TYPE_CHECKING:
     from liveavatar_tui.commands.parser import SubParsers
@@ -116,7 +117,7 @@ def stage(given: Namespace) -> int:
         say_json(msgspec.to_builtins(made) | {"generation": switched.number})
         return 0
     say(_("{version} is published, and staging points at it.").format(version=made.version))
-    say("  " + _("Compare it: {command}").format(command=f"liveavatar-tui compare {made.version}"))
+    say("  " + _("Compare it: {command}").format(command=command("liveavatar-tui", "compare", made.version)))
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Literal, TypeVar
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from liveavatar_tui.keymap import Key
+from liveavatar_tui.keys import Key
 from liveavatar_tui.quantities import path_text
 from liveavatar_tui.safe_text import safe_text
 from lora_repository.finding import Finding, Severity

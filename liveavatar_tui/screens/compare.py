@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.screens.base import Place
 from liveavatar_tui.screens.difference_text import TURNS, described
 from liveavatar_tui.widgets.bars import KeyBar, TitleBar
@@ -21,7 +21,7 @@ class CompareScreen(Place[bool]):
     """The answer says whether to compare the other way round."""
 
     KEYS = keymap.COMPARE
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.COMPARE)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.COMPARE)
     AUTO_FOCUS = "TextPane"
     DEFAULT_CSS = "CompareScreen TextPane { height: 1fr; }"
 

@@ -13,8 +13,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from liveavatar_tui import keymap
-from liveavatar_tui.keymap import Key
+from liveavatar_tui import keymap, keys
+from liveavatar_tui.keys import Key
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.bars import KeyBar
 from liveavatar_tui.widgets.quiet_input import QuietInput
@@ -35,7 +35,7 @@ _CSS = """
 class Question(ModalScreen[bool]):
     """A question whose answer is True for enter and False for escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.DIALOG)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.DIALOG)
     DEFAULT_CSS = _CSS.format(name="Question")
 
     def __init__(self, title: str, text: str | Content) -> None:
@@ -59,7 +59,7 @@ class Question(ModalScreen[bool]):
 class AskReason(ModalScreen[str | None]):
     """A question with one optional line to answer; None for escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.DIALOG)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.DIALOG)
     DEFAULT_CSS = _CSS.format(name="AskReason")
 
     def __init__(self, title: str, text: str | Content, hint: str) -> None:
@@ -86,7 +86,7 @@ class AskReason(ModalScreen[str | None]):
 class AskValue(ModalScreen[str | None]):
     """A line of text that must pass `judge`, which says what is wrong with it or None. The answer: None for escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.DIALOG)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.DIALOG)
     DEFAULT_CSS = _CSS.format(name="AskValue") + "AskValue .wrong { color: $text-error; margin-top: 1; }"
 
     def __init__(self, title: str, text: str | Content, value: str, judge: Callable[[str], str | None]) -> None:
@@ -126,7 +126,7 @@ class ChooseOne(ModalScreen[str | None]):
     """One of a few words; None for escape."""
 
     KEYS: ClassVar[tuple[Key, ...]] = keymap.DIALOG
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.DIALOG)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.DIALOG)
     DEFAULT_CSS = _CSS.format(name="ChooseOne") + "ChooseOne Rows { margin-top: 1; max-height: 14; }"
 
     def __init__(self, title: str, text: str | Content, choices: Sequence[str], chosen: str) -> None:

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.quantities import bytes_text, path_text
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.version_desk import Fetching
@@ -36,7 +36,7 @@ class Looked(Message):
 class FetchDialog(ModalScreen[str | None]):
     """`look` says what a reference stands for, in a worker; the answer is the reference, None for escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.DIALOG)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.DIALOG)
     DEFAULT_CSS = """
     FetchDialog { align: center middle; background: $background 60%; }
     FetchDialog > Vertical {

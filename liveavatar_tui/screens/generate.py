@@ -22,7 +22,7 @@ from textual.worker import get_current_worker
 
 from engine.spec import RunSpec
 from liveavatar_tui import draft as drafts
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.draft import Draft
 from liveavatar_tui.messages import OpenJob
 from liveavatar_tui.safe_text import safe_text
@@ -65,7 +65,7 @@ class GenerateScreen(Keeping):
     """The form; keeps its values while the app runs."""
 
     KEYS = keymap.GENERATE
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.GENERATE)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.GENERATE)
     CSS_PATH = "generate.tcss"
     AUTO_FOCUS = "#prompt"
 

@@ -17,8 +17,8 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
-from liveavatar_tui import keymap
-from liveavatar_tui.keymap import show_key
+from liveavatar_tui import keymap, keys
+from liveavatar_tui.keys import show_key
 from liveavatar_tui.widgets.paragraphs import Paragraph, Paragraphs, paragraph, spaced
 from lora_repository.i18n import _
 
@@ -33,7 +33,7 @@ class HelpScreen(ModalScreen[None]):
     """The keys of `shown`, over it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keymap.bindings(keymap.HELP),
+        *keys.bindings(keymap.HELP),
         Binding("j,down", "scroll(1)", show=False),
         Binding("k,up", "scroll(-1)", show=False),
         Binding("ctrl+d,pagedown,space", "scroll(12)", show=False),

@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.screens.deeds import Deeds
 from liveavatar_tui.screens.switch_text import by_whom, channel_name
@@ -45,7 +45,7 @@ class HistoryScreen(Deeds):
     """The switches of one repository."""
 
     KEYS = keymap.HISTORY
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.HISTORY)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.HISTORY)
     AUTO_FOCUS = "#generations"
     DEFAULT_CSS = """
     HistoryScreen #list { height: 2fr; }

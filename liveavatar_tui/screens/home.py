@@ -22,7 +22,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from liveavatar_tui import keymap, overview
+from liveavatar_tui import keymap, keys, overview
 from liveavatar_tui.messages import GenerateWith, OpenJob, ShowVersion
 from liveavatar_tui.overview import ChannelFact
 from liveavatar_tui.screens import home_text
@@ -82,7 +82,7 @@ class HomeScreen(Place[None]):
     """Where am I. Mutable: holds what the workers saw last."""
 
     KEYS = keymap.HOME
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.HOME)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.HOME)
     AUTO_FOCUS = "#channels"
 
     def __init__(self, settings: Settings, host: str) -> None:

@@ -18,7 +18,7 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from engine.job_folder import JobFolder
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.logs.feed import LogFeed
 from liveavatar_tui.messages import RepeatJob
@@ -42,7 +42,7 @@ class JobScreen(Place[None]):
     """Watches the job in `folder`."""
 
     KEYS = keymap.JOB
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.JOB)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.JOB)
     CSS_PATH = "job.tcss"
     AUTO_FOCUS = "#log"
 

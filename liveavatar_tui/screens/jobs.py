@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 from textual.worker import get_current_worker
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.jobs.filtering import ORDERS, arranged, read_filter
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.queue import wake
@@ -53,7 +53,7 @@ class JobsScreen(JobDeeds):
     """Lists the jobs in the jobs folder."""
 
     KEYS = keymap.JOBS
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.JOBS)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.JOBS)
     CSS_PATH = "jobs.tcss"
     AUTO_FOCUS = "#jobs"
 

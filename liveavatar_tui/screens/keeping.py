@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from liveavatar_tui import draft as drafts
-from liveavatar_tui import kept_inputs, keymap
+from liveavatar_tui import kept_inputs, keymap, keys
 from liveavatar_tui.draft import Draft
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.screens.base import Place
@@ -23,7 +23,7 @@ from lora_repository.i18n import _
 class PresetList(ChooseOne):
     """The forms under a name; `x` takes one away at once, `u` brings the last one back."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.PRESETS)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.PRESETS)
     KEYS = keymap.PRESETS
     DEFAULT_CSS = ChooseOne.DEFAULT_CSS.replace("ChooseOne", "PresetList")
 

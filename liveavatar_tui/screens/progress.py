@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.quantities import bytes_text, span_text
 from liveavatar_tui.widgets.bars import KeyBar
 from liveavatar_tui.widgets.meter import Meter
@@ -49,7 +49,7 @@ class Advanced(Message):
 class ProgressDialog(ModalScreen[Result | Finding | None], Generic[Result]):
     """Runs `deed` in a worker; the answer is its result, a finding where it failed, None where it was stopped."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.WAITING)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.WAITING)
     DEFAULT_CSS = """
     ProgressDialog { align: center middle; background: $background 60%; }
     ProgressDialog > Vertical {

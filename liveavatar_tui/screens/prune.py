@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.quantities import bytes_text
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.version_desk import Going
@@ -41,7 +41,7 @@ class Seen(Message):
 class NumberDialog(ModalScreen[int | None]):
     """`look` says what would go for a number, in a worker; the answer is the number, None for escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.DIALOG)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.DIALOG)
     DEFAULT_CSS = """
     NumberDialog { align: center middle; background: $background 60%; }
     NumberDialog > Vertical {

@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.commands.amounts import size, span
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.pruning import Doomed, Plan, Weighed, plan, weigh
@@ -43,7 +43,7 @@ class JobsWeighed(Message):
 class PruneDialog(ModalScreen[Plan | None]):
     """Asks what is old; `jobs` are those that there are."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.DIALOG)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.DIALOG)
     CSS_PATH = "pruning.tcss"
 
     def __init__(self, jobs: Sequence[Job]) -> None:

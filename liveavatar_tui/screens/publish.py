@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.screens import publish_text
 from liveavatar_tui.screens.base import Place
@@ -40,7 +40,7 @@ class PublishScreen(Place[str | None]):
     """Mutable: knows the candidate that was looked at last. The answer is the name of the version that was made."""
 
     KEYS = keymap.PUBLISH
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.PUBLISH)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.PUBLISH)
     AUTO_FOCUS = "#source"
     CSS_PATH = "publish.tcss"
 

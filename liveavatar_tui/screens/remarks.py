@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.bars import KeyBar
 from liveavatar_tui.widgets.quiet_input import QuietInput
@@ -24,7 +24,7 @@ Written = tuple[tuple[str, ...], str]
 class RemarksDialog(ModalScreen[Written | None]):
     """The answer is None for escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.REMARKS)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.REMARKS)
     AUTO_FOCUS = "#tags"
     DEFAULT_CSS = """
     RemarksDialog { align: center middle; background: $background 60%; }

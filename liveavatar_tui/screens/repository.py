@@ -20,7 +20,7 @@ from textual.timer import Timer
 from textual.widgets import Input
 from textual.worker import get_current_worker
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.catalogue import Listing, VersionRow
 from liveavatar_tui.messages import GenerateWith
 from liveavatar_tui.screens import version_text
@@ -55,7 +55,7 @@ class RepositoryScreen(VersionWays):
     """Shows one repository."""
 
     KEYS = keymap.REPOSITORY
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.REPOSITORY)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.REPOSITORY)
     AUTO_FOCUS = "#versions"
     CSS_PATH = "repository.tcss"
 

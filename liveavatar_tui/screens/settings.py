@@ -16,7 +16,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.config_file import Edit, take_back, write_setting
 from liveavatar_tui.messages import SettingsChanged
 from liveavatar_tui.paths import user_config_file
@@ -37,7 +37,7 @@ class SettingsScreen(Place[None]):
     """Mutable: the settings in force, and the edits that can be taken back, oldest first."""
 
     KEYS = keymap.SETTINGS
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.SETTINGS)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.SETTINGS)
     CSS_PATH = "settings.tcss"
     AUTO_FOCUS = "#settings"
 

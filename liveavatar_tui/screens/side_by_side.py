@@ -23,7 +23,7 @@ from textual.worker import get_current_worker
 
 from engine.job_folder import JobFolder
 from engine.spec import RunSpec
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.screens import job_text
@@ -65,7 +65,7 @@ class SideBySide(Place[None]):
     """The job in `folder` beside one of `others`."""
 
     KEYS = keymap.SIDE_BY_SIDE
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.SIDE_BY_SIDE)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.SIDE_BY_SIDE)
     DEFAULT_CSS = """
     SideBySide #sides { height: 1fr; }
     SideBySide .side { width: 1fr; }

@@ -20,7 +20,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.pictures.frames import Frames
 from liveavatar_tui.terminal.capabilities import picture_mode
 from liveavatar_tui.terminal.probe import Abilities, Graphics
@@ -44,7 +44,7 @@ class StillMade(Message):
 class StillScreen(Screen[None]):
     """Shows `pictures`, each a name and a file, one at a time."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.STILL)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.STILL)
     KEYS = keymap.STILL
     DEFAULT_CSS = """
     StillScreen { background: $background; }

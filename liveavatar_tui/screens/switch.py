@@ -17,7 +17,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.screens import switch_text
 from liveavatar_tui.switch_plan import SwitchPlan
 from liveavatar_tui.widgets.bars import KeyBar
@@ -84,7 +84,7 @@ class ChannelChoice(Widget):
 class SwitchDialog(ModalScreen[Decision | None]):
     """`look` makes the plans, in a worker; the first channel that could be switched is chosen at first."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.SWITCH)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.SWITCH)
     DEFAULT_CSS = """
     SwitchDialog { align: center middle; background: $background 60%; }
     SwitchDialog > Vertical {

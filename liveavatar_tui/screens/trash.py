@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.quantities import bytes_text
 from liveavatar_tui.screens.deeds import Deeds
 from liveavatar_tui.version_desk import Kept, VersionDesk
@@ -62,7 +62,7 @@ class TrashScreen(Deeds):
     """The trash of one repository."""
 
     KEYS = keymap.TRASH
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.TRASH)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.TRASH)
     AUTO_FOCUS = "#trash"
     DEFAULT_CSS = "TrashScreen .panel { height: 1fr; } TrashScreen #trash { height: 1fr; }"
 

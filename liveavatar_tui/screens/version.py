@@ -15,7 +15,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.catalogue import VersionRow
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.screens import facts_text, heat_text, version_text
@@ -50,7 +50,7 @@ class VersionScreen(Deeds):
     """Two panels: the version itself, and what is recorded of it."""
 
     KEYS = keymap.VERSION
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.VERSION)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.VERSION)
     AUTO_FOCUS = "#version"
     CSS_PATH = "version.tcss"
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
@@ -41,15 +43,30 @@ def watched_terminal() -> Iterator[None]:
             os.waitpid(pid, 0)
 
 
+_PATIENCE_S: Final = 2.0
+"""A link full of the last frame takes so long to drain; a terminal that never reads must not hold the end up."""
+
+
 def restore_terminal(terminal: int | None, found: list[Any] | None) -> None:
-    """Put the terminal's modes back without waiting for it: a terminal that does not read must not hold the end up."""
+    """Put the terminal's modes back, and its picture as far as it reads within `_PATIENCE_S`."""
     if terminal is None or found is None:
         return
+    with contextlib.suppress(OSError):
+        _write_patiently(terminal, RESTORE)
     with contextlib.suppress(OSError, termios.error):
-        os.set_blocking(terminal, False)
-        os.write(terminal, RESTORE)
-        os.set_blocking(terminal, True)
         termios.tcsetattr(terminal, termios.TCSANOW, found)
+
+
+def _write_patiently(terminal: int, data: bytes) -> None:
+    until = time.monotonic() + _PATIENCE_S
+    os.set_blocking(terminal, False)
+    try:
+        while data and (left := until - time.monotonic()) > 0:
+            if select.select([], [terminal], [], left)[1]:
+                with contextlib.suppress(BlockingIOError):
+                    data = data[os.write(terminal, data) :]
+    finally:
+        os.set_blocking(terminal, True)
 
 
 def _stand_watch(waking: int, terminal: int, found: list[Any]) -> NoReturn:

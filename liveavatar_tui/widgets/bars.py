@@ -13,7 +13,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 from liveavatar_tui import keymap
-from liveavatar_tui.keymap import Key
+from liveavatar_tui.keys import Key
 from liveavatar_tui.safe_text import safe_text
 from lora_repository.i18n import _
 

@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.suggester import Suggester
 from textual.widgets import Select, Static
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.widgets.quiet_input import QuietInput
 
@@ -84,7 +84,7 @@ class Field(Horizontal):
 class _Closed(Select[str], inherit_bindings=False):
     """A selection that leaves the arrow keys to the form while it is closed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.FIELDS[1:])
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.FIELDS[1:])
 
 
 class Choice(Horizontal):

@@ -12,7 +12,7 @@ from rich.text import Text
 from textual.binding import BindingType
 from textual.widgets import DataTable
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.safe_text import safe_text
 
 _NARROWEST: Final = 12
@@ -33,7 +33,7 @@ class ListTable(DataTable[Text]):
     most: ClassVar[Mapping[str, int]] = {}
     optional: ClassVar[tuple[str, ...]] = ()
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.LISTS)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.LISTS)
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, cursor_type="row", cell_padding=1, cursor_foreground_priority="renderable")

@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.logs.feed import LogFeed
 from liveavatar_tui.logs.query import Kind, Query, mistake
 from liveavatar_tui.safe_text import safe_text
@@ -37,7 +37,7 @@ class LogPanel(Vertical):
     LogPanel #search-state.-bad { color: $text-error; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.SEARCH)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.SEARCH)
 
     def __init__(self, feed: LogFeed, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.logs import clipping, pager
 from liveavatar_tui.logs.feed import LogFeed
 from liveavatar_tui.logs.layout import Row
@@ -49,7 +49,7 @@ class LogView(Widget, can_focus=True):
     .log-view--track { background: $scrollbar-background; }
     .log-view--thumb { background: $scrollbar; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.LOG)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.LOG)
 
     class Changed(Message):
         """What is sought, and where the view is, may have changed."""

@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.safe_text import safe_text
 
 Cell = Sequence[tuple[str, Style]]
@@ -42,7 +42,7 @@ class RowList(ScrollView, can_focus=True):
     """Mutable: `show` replaces the rows and keeps the selected one selected, wherever it has moved to."""
 
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.LISTS)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.LISTS)
     COMPONENT_CLASSES: ClassVar[set[str]] = {"list--heading", "list--cursor", "list--blurred"}
     DEFAULT_CSS = """
     RowList {

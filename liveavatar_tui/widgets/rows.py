@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.style import Style
 from textual.widget import Widget
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 
 Fit = Callable[[int], Content]
 """A line for so many cells."""
@@ -43,7 +43,7 @@ class Rows(Widget, can_focus=True):
     """Mutable: `show` replaces the lines and keeps the cursor on the line that it was on."""
 
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.ROWS)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.ROWS)
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor"}
     DEFAULT_CSS = """
     Rows { height: auto; width: 1fr; }

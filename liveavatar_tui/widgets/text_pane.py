@@ -12,14 +12,14 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.widgets.paragraphs import Paragraph
 
 
 class TextPane(ScrollView, can_focus=True):
     """Mutable: `show` replaces the paragraphs, wrapped to the width there is."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.TEXT)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.TEXT)
     DEFAULT_CSS = """
     TextPane {
         background: $background; color: $foreground;

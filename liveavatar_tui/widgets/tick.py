@@ -10,14 +10,14 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 
 
 class Tick(Widget, can_focus=True):
     """Toggled by space, enter or a click."""
 
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = keymap.bindings(keymap.FIELDS[:1])
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.FIELDS[:1])
     DEFAULT_CSS = """
     Tick { width: auto; height: 1; padding: 0 1; }
     Tick:focus { background: $block-cursor-blurred-background; }

@@ -14,9 +14,9 @@ from textual.widgets import Input
 from world import SPEC, draw_frame, half_way, screen_text, until, write_job, write_world
 
 import liveavatar_tui
-from liveavatar_tui import keymap
+from liveavatar_tui import keymap, keys
 from liveavatar_tui.full_screen import LiveAvatarApp, QuietPalette
-from liveavatar_tui.keymap import show_key
+from liveavatar_tui.keys import show_key
 from liveavatar_tui.screens.generate import GenerateScreen
 from liveavatar_tui.screens.help import HelpScreen
 from liveavatar_tui.screens.home import HomeScreen
@@ -200,7 +200,7 @@ def test_every_key_has_an_id_of_its_own_and_no_screen_uses_a_key_twice() -> None
         used = [key for group in (own, keymap.APP) for entry in group for key in entry.keys.split(",")]
         assert len(used) == len(set(used))
         assert all(
-            isinstance(binding, Binding) and binding.id and binding.description for binding in keymap.bindings(own)
+            isinstance(binding, Binding) and binding.id and binding.description for binding in keys.bindings(own)
         )
 
 

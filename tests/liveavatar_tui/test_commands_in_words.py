@@ -41,9 +41,10 @@ def in_strings(path: Path) -> set[str]:
 
 
 def named_in(text: str) -> list[str]:
+    joined = re.sub(r"\\\n\s*", "", text).replace("COMMAND", "jobs")  # any command
     return [
         OURS + re.sub(r"\{\w+\}", "x", match["rest"].partition("  ")[0].rstrip(" .:,"))
-        for match in _NAMED.finditer(text)
+        for match in _NAMED.finditer(joined)
     ]
 
 
