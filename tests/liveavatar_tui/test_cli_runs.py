@@ -85,7 +85,7 @@ def test_stopping_to_follow_does_not_stop_the_job(jobs_dir: Path) -> None:
         assert cli.stdout is not None
         cli.stdout.readline()
         cli.send_signal(signal.SIGINT)
-        _out, err = cli.communicate(timeout=15)
+        _out, err = cli.communicate(timeout=60)
     assert cli.returncode == 130
     assert b"goes on" in err and b"Traceback" not in err
     assert read_job(job.folder).state is State.RUNNING
