@@ -1,4 +1,4 @@
-"""A second try for tests on the clock. Runs note what they took in the user's state folder; those of tests do it in one of their own."""
+"""A second try for tests on the clock, and a state folder of their own: runs note there what they took."""
 
 from __future__ import annotations
 
