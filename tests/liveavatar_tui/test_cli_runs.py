@@ -78,6 +78,15 @@ def test_a_run_that_fails_is_exit_1_with_the_cause(jobs_dir: Path) -> None:
     assert told.stderr.count("RUN020") == 2, "once from preflight, once from the engine itself"
 
 
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """What a shell starts in the background ignores SIGINT, and so would all that is started here."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_interrupts")
 def test_stopping_to_follow_does_not_stop_the_job(jobs_dir: Path) -> None:
     job = steady(jobs_dir)
     command = [*CLI, "jobs", "show", job.id, "--follow"]
