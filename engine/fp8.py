@@ -60,10 +60,6 @@ class Fp8Linear(nn.Module):
         self.codes.copy_(rows.codes)
         self.scale.copy_(rows.scale.view(1, -1))
 
-    def weight_as(self, dtype: torch.dtype) -> Tensor:
-        """The weight as it is multiplied."""
-        return Rows(self.codes, self.scale.view(-1, 1)).wide(dtype)
-
     def forward(self, x: Tensor | Rows) -> Tensor:
         """[..., in] -> [..., out] in the bias's type."""
         codes, scale = x if isinstance(x, Rows) else to_rows(x)

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 
 from engine import __version__, codes
 from engine.conduct import conduct, take
+from engine.flags import FlagParser
 from engine.job_folder import JobFolder, fresh_job_id, jobs_root, reason
 from engine.log import Terminal, open_log
 from engine.protocol import Finished
@@ -84,17 +84,9 @@ def parse(arguments: Sequence[str]) -> Request:
     return Request(JobFolder(folder), spec)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One sentence instead of a page of flags."""
-        see = _("All flags: python -m engine.inference --help")
-        sys.stderr.write(_("{fault}. {see}").format(fault=message, see=see) + "\n")
-        raise SystemExit(2)
-
-
-def _parser() -> _Parser:
+def _parser() -> FlagParser:
     # Defaults stand in RunSpec alone: a flag that is not given does not appear.
-    parser = _Parser(
+    parser = FlagParser(
         prog="python -m engine.inference",
         description=_("From a portrait, a speech and a prompt to a talking video."),
         argument_default=argparse.SUPPRESS,

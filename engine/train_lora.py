@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 
 from engine import codes
 from engine.conduct import conduct, take
+from engine.flags import FlagParser
 from engine.job_folder import JobFolder, fresh_job_id, jobs_root, reason
 from engine.log import Terminal, open_log
 from engine.spec import EMBEDDED
@@ -85,17 +85,9 @@ def parse(arguments: Sequence[str]) -> Request:
     return Request(folder, TrainSpec(**given, language=set_language()), resume)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One sentence instead of a page of flags."""
-        see = _("All flags: python -m engine.train_lora --help")
-        sys.stderr.write(_("{fault}. {see}").format(fault=message, see=see) + "\n")
-        raise SystemExit(2)
-
-
-def _parser() -> _Parser:
+def _parser() -> FlagParser:
     # Defaults stand in TrainSpec alone: a flag that is not given does not appear.
-    parser = _Parser(
+    parser = FlagParser(
         prog="python -m engine.train_lora",
         description=_("From pictures of a person, speeches and prompts to an adapter that knows the person."),
         argument_default=argparse.SUPPRESS,

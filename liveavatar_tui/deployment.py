@@ -19,7 +19,7 @@ from lora_repository.channels import resolve_channel
 from lora_repository.codes import IN_USE, NO_SUCH_CHANNEL, POLICY_UNMET
 from lora_repository.finding import Finding, Problem, problem
 from lora_repository.i18n import _
-from lora_repository.kinship import bases_by_version, copies, same_bytes
+from lora_repository.kinship import bases_by_version, same_bytes
 from lora_repository.pointers import LATEST, KeyPointer
 from lora_repository.policy import LENIENT, Policy
 from lora_repository.remote_copies import HUB_ID, is_url, url_file_name
@@ -177,10 +177,6 @@ class Deployment:
             for version, names in more.items():
                 users.setdefault(version, []).extend(names)
         return users
-
-    def duplicates(self) -> list[tuple[str, ...]]:
-        """Groups of versions that are the same byte for byte, as far as that is known without reading them."""
-        return copies(self.repository.state, self.repository.versions())
 
     def same_as(self, name: str, hashes: Mapping[str, str]) -> Finding | None:
         """The finding for a version that is the copy of another one; `hashes` are those of its files."""

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from engine.spec import EMBEDDED, FPS, FRAMES_PER_CLIP, RunSpec
+from engine.spec import EMBEDDED, RunSpec
 from liveavatar_tui.launch import compose_spec
 from liveavatar_tui.settings import GenerateSettings, Settings
 from lora_repository.i18n import _
@@ -121,16 +121,6 @@ def compose(draft: Draft, settings: Settings) -> RunSpec:
 
 def _absolute(text: str) -> str | None:
     return str(Path(text.strip()).expanduser().absolute()) if text.strip() else None
-
-
-def clips_for(seconds: float) -> int:
-    """Clips that a speech fills: the last one may be filled in part."""
-    return max(1, -(-round(seconds * FPS) // FRAMES_PER_CLIP))
-
-
-def seconds_of(clips: int) -> float:
-    """Length of so many clips."""
-    return clips * FRAMES_PER_CLIP / FPS
 
 
 def base_name(settings: Settings) -> str:

@@ -25,11 +25,6 @@ class Key(msgspec.Struct, frozen=True):
         free = [key for key in keys if len(key) > 1 and key not in _CHARACTERS] if typing else keys
         return show_key((free or keys)[0])
 
-    @property
-    def all_shown(self) -> str:
-        """All keys as people write them."""
-        return "  ".join(show_key(key) for key in self.keys.split(","))
-
 
 _NAMES: Final = {
     "question_mark": "?",

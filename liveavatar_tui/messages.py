@@ -11,6 +11,13 @@ from engine.spec import RunSpec
 from liveavatar_tui.settings import Settings
 
 
+class Newest(Message):
+    """A message of which only the newest counts: one that still waits is replaced by the next of its kind."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, type(self))
+
+
 @dataclass
 class GenerateWith(Message):
     """Open the form with this version chosen."""

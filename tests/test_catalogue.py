@@ -40,7 +40,7 @@ THE_SAME = re.compile(
 TOOLS = re.compile(r"(engine/embedded/(corpus|metrics|train|portrait_reader)|engine/bench)")
 """What makes the embedded model, and what measures the engine: run by developers, in English."""
 SINKS = frozenset(
-    {"say", "complain", "notify", "tell", "Content", "styled", "Static", "paragraph", "Question", "AskReason"}
+    {"say", "complain", "notify", "tell", "Content", "styled", "Static", "paragraph", "Question"}
     | {"Finding", "problem", "add_command", "Field", "Choice", "Tick", "Button"}
 )
 SHOWN = frozenset({"help", "placeholder", "reason", "differences", "border_title", "border_subtitle"})

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +19,7 @@ from engine.compare.outcome import DOCUMENT, REPORT, Clip, Outcome
 from engine.compare.verdict import judge
 from engine.conduct import conduct, take
 from engine.cores import usable_cores
+from engine.flags import FlagParser
 from engine.job_folder import JobFolder, RecordLock, fresh_job_id, jobs_root
 from engine.log import Terminal, open_log
 from engine.protocol import Compared, Phase
@@ -166,14 +167,6 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
     write_whole(folder / DOCUMENT, msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One sentence instead of a page of flags."""
-        see = _("All flags: python -m engine.compare --help")
-        sys.stderr.write(_("{fault}. {see}").format(fault=message, see=see) + "\n")
-        raise SystemExit(2)
-
-
 def parse(arguments: Sequence[str]) -> tuple[Request, JobFolder]:
     """The request behind the flags; exits 2 with a sentence for misuse."""
     given = vars(_parser().parse_args(arguments))
@@ -189,8 +182,8 @@ def parse(arguments: Sequence[str]) -> tuple[Request, JobFolder]:
     return Request(**given, names=names), folder
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> FlagParser:
+    parser = FlagParser(
         prog="python -m engine.compare",
         description=_("Which of two adapters is better: the same questions to both, with 95 per cent intervals."),
         argument_default=argparse.SUPPRESS,

@@ -56,33 +56,6 @@ class Question(ModalScreen[bool]):
         self.dismiss(False)
 
 
-class AskReason(ModalScreen[str | None]):
-    """A question with one optional line to answer; None for escape."""
-
-    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.DIALOG)
-    DEFAULT_CSS = _CSS.format(name="AskReason")
-
-    def __init__(self, title: str, text: str | Content, hint: str) -> None:
-        super().__init__()
-        self._title = title
-        self._text = text
-        self._hint = hint
-
-    def compose(self) -> ComposeResult:
-        with Vertical() as box:
-            box.border_title = Content(self._title)
-            yield Static(self._text, markup=False)
-            yield QuietInput(placeholder=self._hint, id="reason")
-            yield KeyBar(keymap.DIALOG)
-
-    @on(Input.Submitted)
-    def action_confirm(self) -> None:
-        self.dismiss(self.query_one("#reason", Input).value.strip())
-
-    def action_back(self) -> None:
-        self.dismiss(None)
-
-
 class AskValue(ModalScreen[str | None]):
     """A line of text that must pass `judge`, which says what is wrong with it or None. The answer: None for escape."""
 

@@ -23,7 +23,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from liveavatar_tui import keymap, keys, overview
-from liveavatar_tui.messages import GenerateWith, OpenJob, ShowVersion
+from liveavatar_tui.messages import GenerateWith, Newest, OpenJob, ShowVersion
 from liveavatar_tui.overview import ChannelFact
 from liveavatar_tui.screens import home_text
 from liveavatar_tui.screens.base import Place
@@ -59,23 +59,17 @@ class ChannelsProved(Message):
 
 
 @dataclass
-class JobsSeen(Message):
+class JobsSeen(Newest):
     """All jobs at one moment, newest first."""
 
     jobs: tuple[Job, ...]
 
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, JobsSeen)
-
 
 @dataclass
-class MachineSeen(Message):
+class MachineSeen(Newest):
     """What this machine has left, as it is told."""
 
     told: home_text.Told
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, MachineSeen)
 
 
 class HomeScreen(Place[None]):

@@ -19,6 +19,7 @@ from liveavatar_tui.jobs.ending import explain
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.watching import Watcher
 from liveavatar_tui.logs.feed import LogFeed
+from liveavatar_tui.messages import Newest
 from liveavatar_tui.pictures.frames import Frames
 from liveavatar_tui.terminal.capabilities import PictureMode
 from liveavatar_tui.terminal.flow import Flow
@@ -39,7 +40,7 @@ _LOG_BYTES: Final = 3_000
 
 
 @dataclass
-class JobChanged(Message):
+class JobChanged(Newest):
     """The job as it stands, and why it ended badly if it did; an older one that still waits is dropped.
 
     `last` is the last phase before any end.
@@ -48,9 +49,6 @@ class JobChanged(Message):
     job: Job
     cause: Finding | None
     last: Phase
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, JobChanged)
 
 
 @dataclass

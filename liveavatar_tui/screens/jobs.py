@@ -15,7 +15,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 from textual.worker import get_current_worker
 
@@ -24,7 +23,7 @@ from liveavatar_tui.jobs.filtering import ORDERS, arranged, read_filter
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.queue import wake
 from liveavatar_tui.jobs.watching import Overview
-from liveavatar_tui.messages import OpenJob, RepeatJob
+from liveavatar_tui.messages import Newest, OpenJob, RepeatJob
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.screens.job_deeds import JobDeeds
 from liveavatar_tui.settings import Settings
@@ -40,13 +39,10 @@ _STEP_S: Final = 0.1
 
 
 @dataclass
-class JobsSeen(Message):
+class JobsSeen(Newest):
     """All jobs at one moment."""
 
     jobs: tuple[Job, ...]
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, JobsSeen)
 
 
 class JobsScreen(JobDeeds):

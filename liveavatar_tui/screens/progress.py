@@ -13,11 +13,11 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from liveavatar_tui import keymap, keys
+from liveavatar_tui.messages import Newest
 from liveavatar_tui.quantities import bytes_text, span_text
 from liveavatar_tui.widgets.bars import KeyBar
 from liveavatar_tui.widgets.meter import Meter
@@ -36,14 +36,11 @@ class Stopped(Exception):
 
 
 @dataclass
-class Advanced(Message):
+class Advanced(Newest):
     """So much is done, of so much."""
 
     done: int
     total: int | None
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, Advanced)
 
 
 class ProgressDialog(ModalScreen[Result | Finding | None], Generic[Result]):

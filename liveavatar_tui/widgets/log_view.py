@@ -14,7 +14,6 @@ from textual import events
 from textual.app import SuspendNotSupported
 from textual.binding import BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -25,6 +24,7 @@ from liveavatar_tui.logs.layout import Row
 from liveavatar_tui.logs.levels import Level, kind
 from liveavatar_tui.logs.query import Kind, Query, marks
 from liveavatar_tui.logs.viewport import Viewport
+from liveavatar_tui.messages import Newest
 from liveavatar_tui.widgets import log_words
 from lora_repository.i18n import _
 
@@ -51,11 +51,8 @@ class LogView(Widget, can_focus=True):
     """
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keymap.LOG)
 
-    class Changed(Message):
+    class Changed(Newest):
         """What is sought, and where the view is, may have changed."""
-
-        def can_replace(self, message: Message) -> bool:
-            return isinstance(message, LogView.Changed)
 
     def __init__(self, feed: LogFeed, *, id: str | None = None) -> None:
         super().__init__(id=id)

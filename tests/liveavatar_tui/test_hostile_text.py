@@ -22,7 +22,7 @@ from liveavatar_tui import kept_inputs
 from liveavatar_tui.full_screen import LiveAvatarApp
 from liveavatar_tui.preflight.report import Report, Row
 from liveavatar_tui.safe_text import safe_text
-from liveavatar_tui.screens.dialogs import AskReason, AskValue, ChooseOne, Question
+from liveavatar_tui.screens.dialogs import AskValue, ChooseOne, Question
 from liveavatar_tui.screens.generate import GenerateScreen
 from liveavatar_tui.theme import THEMES
 from liveavatar_tui.widgets.bars import TitleBar
@@ -148,7 +148,6 @@ async def test_every_screen_and_dialog_takes_it(tmp_path: Path, monkeypatch: pyt
         await until(pilot, lambda: isinstance(app.screen, GenerateScreen) and "PRE000" in screen_text(app))
         for dialog in (
             Question(safe_text(text), safe_text(text)),
-            AskReason(safe_text(text), safe_text(text), safe_text(text)),
             AskValue(safe_text(text), safe_text(text), text, lambda _value: text),
             ChooseOne(safe_text(text), safe_text(text), [text, "other"], text),
         ):

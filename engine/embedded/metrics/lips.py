@@ -28,11 +28,6 @@ def amplitude(measured: Tensor, true: Tensor) -> float:
     return float(measured.double().std() / true.double().std().clamp(min=1e-9))
 
 
-def shuffled(tracks: list[Tensor]) -> list[Tensor]:
-    """Each track replaced by its neighbour's, as a control: nothing may correlate."""
-    return [*tracks[1:], *tracks[:1]]
-
-
 def mean(values: list[float]) -> float:
     """Of a list; nan where it is empty."""
     return float(torch.tensor(values).mean()) if values else float("nan")
