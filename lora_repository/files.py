@@ -33,16 +33,25 @@ def sync_folder(path: Path) -> None:
 
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
     """Replace the file at `path` by `data`: written beside with `mode` or that of the old one, fsynced, renamed."""
+    with replaced(path) as beside, beside.open("wb") as file:
+        if mode is None and path.exists():
+            mode = stat.S_IMODE(path.stat().st_mode)
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A name beside `path` for a new file that the body writes and fsyncs; it takes the place of `path` behind it.
+
+    Nothing is left of it when the body raises.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}")
     try:
-        with beside.open("wb") as file:
-            if mode is None and path.exists():
-                mode = stat.S_IMODE(path.stat().st_mode)
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield beside
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from engine.training import codes
 from lora_repository.base import BaseTable
 from lora_repository.config import CONFIG_NAME, ContractConfig
-from lora_repository.files import sync_folder, write_whole
+from lora_repository.files import replaced, write_whole
 from lora_repository.folder import DMD_NAME, T5_NAME
 
 if TYPE_CHECKING:
@@ -81,14 +81,8 @@ def write_version(folder: Path, adapted: Adapted, spec: TrainSpec) -> None:
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], told: dict[str, str] | None = None) -> None:
     """Replace the file at `path`: written beside, synced, renamed; `told` becomes its metadata."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replaced(path) as beside:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, beside, told)
         with beside.open("rb") as file:
             os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
