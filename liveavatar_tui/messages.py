@@ -1,4 +1,4 @@
-"""What screens ask of the app: typed, frozen, named after the wish. Knows no screen."""
+"""What screens ask of the app, and what their workers tell them: typed, named after it. Knows no screen."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from textual.message import Message
 
 from engine.spec import RunSpec
+from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.settings import Settings
 
 
@@ -16,6 +17,13 @@ class Newest(Message):
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, type(self))
+
+
+@dataclass
+class JobsSeen(Newest):
+    """All jobs at one moment, newest first."""
+
+    jobs: tuple[Job, ...]
 
 
 @dataclass

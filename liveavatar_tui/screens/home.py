@@ -23,7 +23,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from liveavatar_tui import keymap, keys, overview
-from liveavatar_tui.messages import GenerateWith, Newest, OpenJob, ShowVersion
+from liveavatar_tui.messages import GenerateWith, JobsSeen, Newest, OpenJob, ShowVersion
 from liveavatar_tui.overview import ChannelFact
 from liveavatar_tui.screens import home_text
 from liveavatar_tui.screens.base import Place
@@ -56,13 +56,6 @@ class ChannelsProved(Message):
     """What would happen to each place on the base model in force: the gravest finding, None for none."""
 
     verdicts: dict[Path, Severity | None]
-
-
-@dataclass
-class JobsSeen(Newest):
-    """All jobs at one moment, newest first."""
-
-    jobs: tuple[Job, ...]
 
 
 @dataclass

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from textual import on, work
@@ -23,7 +22,7 @@ from liveavatar_tui.jobs.filtering import ORDERS, arranged, read_filter
 from liveavatar_tui.jobs.job import Job
 from liveavatar_tui.jobs.queue import wake
 from liveavatar_tui.jobs.watching import Overview
-from liveavatar_tui.messages import Newest, OpenJob, RepeatJob
+from liveavatar_tui.messages import JobsSeen, OpenJob, RepeatJob
 from liveavatar_tui.safe_text import safe_text
 from liveavatar_tui.screens.job_deeds import JobDeeds
 from liveavatar_tui.settings import Settings
@@ -36,13 +35,6 @@ _LOOK_S: Final = 1.0
 _ATTEND_EVERY: Final = 5
 """Looks between two at the keepers of the queue."""
 _STEP_S: Final = 0.1
-
-
-@dataclass
-class JobsSeen(Newest):
-    """All jobs at one moment."""
-
-    jobs: tuple[Job, ...]
 
 
 class JobsScreen(JobDeeds):
