@@ -6,6 +6,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # no timed assertions: a busy machine pauses any example
+settings.load_profile("untimed")
 
 ON_THE_CLOCK = frozenset({"liveavatar_tui", "survival", "terminal", "web"})
 """Tests that wait for other processes and for a screen: on a busy machine one in a thousand comes late."""
